@@ -1,0 +1,127 @@
+//! The only source of time, randomness and new ids. Everything else asks an injected [`Clock`] or [`Ids`], so that a
+//! test decides what "now" is and which id comes next; `clippy.toml` forbids the direct calls.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::domain::ids::{RoleId, RoomId, UserId};
+use crate::domain::time::Timestamp;
+use crate::domain::token::TokenText;
+
+/// Where "now" comes from.
+pub trait Clock: Send + Sync {
+    /// The present time, to the millisecond.
+    fn now(&self) -> Timestamp;
+}
+
+/// Where ids and secrets come from.
+pub trait Ids: Send + Sync {
+    /// `length` characters, each equally likely any of `alphabet` (ASCII, at most 256 characters).
+    fn text(&self, alphabet: &[u8], length: usize) -> String;
+
+    /// 24 lower-case hexadecimal digits: the id of a role, a room, a subscription, an audit entry, a request.
+    fn object_id(&self) -> String {
+        self.text(HEX, 24)
+    }
+
+    /// A fresh role id.
+    fn role_id(&self) -> RoleId {
+        RoleId::from_stored(self.object_id())
+    }
+
+    /// A fresh room id.
+    fn room_id(&self) -> RoomId {
+        RoomId::from_stored(self.object_id())
+    }
+
+    /// 17 characters without look-alikes, as Rocket.Chat's own user ids.
+    fn user_id(&self) -> UserId {
+        UserId::from_stored(self.text(UNMISTAKABLE, 17))
+    }
+
+    /// A fresh access token: 43 characters of `A-Za-z0-9-_`, 256 bits.
+    fn token(&self) -> TokenText {
+        TokenText::new(self.text(BASE64_URL, 43))
+    }
+
+    /// A password for the first administrator: 20 characters without look-alikes, over 110 bits.
+    fn password(&self) -> String {
+        self.text(UNMISTAKABLE, 20)
+    }
+}
+
+const HEX: &[u8] = b"0123456789abcdef";
+const UNMISTAKABLE: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";
+const BASE64_URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The operating system's random numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RandomIds;
+
+impl Ids for RandomIds {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+    #[expect(clippy::expect_used, reason = "without random numbers there are no safe tokens; nothing may go on")]
+    fn text(&self, alphabet: &[u8], length: usize) -> String {
+        // Rejecting the uneven rest keeps every character equally likely.
+        let even = 256 - 256 % alphabet.len();
+        let mut text = String::with_capacity(length);
+        let mut bytes = [0_u8; 64];
+        while text.len() < length {
+            getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+            let usable = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < even);
+            text.extend(usable.map(|byte| char::from(alphabet[byte % alphabet.len()])).take(length - text.len()));
+        }
+        text
+    }
+}
+
+/// Measures how long something took; never used to decide anything.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts measuring.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_have_the_shape_that_clients_know() {
+        let ids = RandomIds;
+        assert_eq!(ids.user_id().as_str().len(), 17);
+        assert_eq!(ids.object_id().len(), 24);
+        assert!(ids.object_id().bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()));
+        let token = ids.token();
+        assert_eq!(token.expose().len(), 43);
+        assert!(token.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+    }
+
+    #[test]
+    fn a_thousand_tokens_are_a_thousand_different_tokens() {
+        let tokens: HashSet<_> = (0..1_000).map(|_| RandomIds.token().expose().to_owned()).collect();
+        assert_eq!(tokens.len(), 1_000);
+    }
+}

@@ -1,0 +1,17 @@
+//! What roles and permissions *are*: types that cannot hold nonsense and decisions that are plain functions.
+//!
+//! Nothing here waits, reads, writes or logs, and nothing here knows HTTP or a database; it imports nothing else of
+//! this crate. Whoever asks "may he?" or "can this role go?" (an endpoint, a dry run, a test) calls the same function.
+
+pub mod audit;
+pub mod decide;
+pub mod fields;
+pub mod ids;
+pub mod permission;
+pub mod preferences;
+pub mod role;
+pub mod room;
+pub mod setting;
+pub mod time;
+pub mod token;
+pub mod user;

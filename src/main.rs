@@ -1,0 +1,3 @@
+//! The server; nothing to serve yet.
+
+fn main() {}
