@@ -5,6 +5,8 @@
 //!
 //! * [`domain`]: what roles and permissions are; pure
 //! * [`clock`]: the only source of time, randomness and ids
+//! * [`store`]: where the facts live
 
 pub mod clock;
 pub mod domain;
+pub mod store;

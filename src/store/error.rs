@@ -1,0 +1,103 @@
+//! Everything a store can answer instead of a result. The list is closed: a driver's own error never leaves `store`.
+
+use crate::domain::ids::RoleId;
+use crate::domain::role::{RoleUsage, Undeletable};
+use crate::domain::user::SoleOwnership;
+
+/// What every store method returns.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Why a store did not do what was asked. After any of them nothing has changed, except after [`Unavailable`]
+/// where the outcome of the last step may be unknown.
+///
+/// [`Unavailable`]: StoreError::Unavailable
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The thing to change is not there.
+    #[error("{0:?} not found")]
+    NotFound(Noun),
+    /// The new thing's name is taken.
+    #[error("{0:?} is taken")]
+    AlreadyExists(Unique),
+    /// The change would break a rule.
+    #[error("refused: {0:?}")]
+    Conflict(Conflict),
+    /// The store cannot answer now; the same call may succeed later.
+    #[error("the store cannot answer: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be read.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(String),
+    /// Anything else; a defect or a misconfiguration.
+    #[error("the store failed: {0}")]
+    Backend(String),
+}
+
+/// Kinds of things that can be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    /// A role.
+    Role,
+    /// An account.
+    User,
+    /// A room.
+    Room,
+}
+
+/// Values that may exist once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unique {
+    /// By `name_key`, and against ids.
+    RoleName,
+    /// Without regard to case.
+    Username,
+    /// Without regard to case.
+    EmailAddress,
+    /// Among channels and groups, without regard to case.
+    RoomName,
+}
+
+/// Rules that a change can break.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conflict {
+    /// A system role stays as it is.
+    RoleProtected,
+    /// The role is held; by whom.
+    RoleInUse(RoleUsage),
+    /// The user has the role already, in that place.
+    RoleAlreadyHeld,
+    /// The user does not have the role, in that place.
+    RoleNotHeld,
+    /// The user is not a member of the room.
+    NotInRoom,
+    /// No active administrator would be left; usernames of those who hold the role now, at most ten.
+    LastAdministrator {
+        /// In alphabetical order.
+        holders: Vec<String>,
+    },
+    /// Nobody active could administer permissions afterwards.
+    PermissionsLockout,
+    /// A permission that does not exist, or the same one twice.
+    UnknownPermission,
+    /// A role that does not exist.
+    UnknownRole(RoleId),
+    /// Rooms would be left without an owner.
+    SoleOwner(SoleOwnership),
+    /// The account is deactivated.
+    UserInactive,
+}
+
+impl From<Conflict> for StoreError {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
+}
+
+impl From<Undeletable> for StoreError {
+    fn from(reason: Undeletable) -> Self {
+        match reason {
+            Undeletable::Protected => Conflict::RoleProtected.into(),
+            Undeletable::InUse(usage) => Conflict::RoleInUse(usage).into(),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Where the facts live. The doc comments of these traits *are* the contract of a backend: `tests/store` holds one test
+//! per sentence and runs them on every backend.
+//!
+//! Rules for every method:
+//! * A mutating method is one atomic business operation that takes its audit context with it: the change, its trash
+//!   copy, its `_updatedAt` (always `by.at`) and exactly one audit entry are durable before it returns, or nothing
+//!   happened. There are no transactions across calls.
+//! * A refusal changes nothing and leaves no audit entry. The refusal with the lowest place in a method's list of
+//!   errors wins when several apply.
+//! * A decision is made on the data inside the operation, never on what the caller has read before.
+//! * Lookups return `None` for what is not there; only mutations answer [`StoreError::NotFound`].
+//! * Any method can answer [`StoreError::Unavailable`], [`StoreError::Corrupt`] or [`StoreError::Backend`].
+//!
+//! What does not belong here: who may do what (`service`), and how it looks on the wire (`http`).
+
+pub mod error;
+pub mod page;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::domain::audit::{AuditContext, AuditEntry};
+use crate::domain::ids::{PermissionId, RoleId, RoleRef, RoomId, UserId};
+use crate::domain::permission::{Grant, Permission, TrashedPermission, default_permissions};
+use crate::domain::role::{Assignment, DEFAULT_ROLES, NewRole, Role, RoleDefinition, RoleUsage, TrashedRole};
+use crate::domain::room::{NewRoom, Room};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{Token, TokenHash};
+use crate::domain::user::{Activation, Membership, NewUser, PasswordHash, User};
+
+pub use error::{Conflict, Noun, Result, StoreError, Unique};
+pub use page::{Listing, Page};
+
+/// What changed of a collection since some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes<T, R> {
+    /// Present documents.
+    pub updated: Vec<T>,
+    /// Trashed ones.
+    pub removed: Vec<R>,
+}
+
+/// Roles and who holds them.
+#[async_trait]
+pub trait RoleStore {
+    /// Every role, in the order in which they were inserted.
+    async fn list_roles(&self) -> Result<Vec<Role>>;
+
+    /// The role with that id.
+    async fn find_role(&self, id: &RoleId) -> Result<Option<Role>>;
+
+    /// The role with that id, or else the one whose name is exactly that text.
+    async fn resolve_role(&self, reference: &RoleRef) -> Result<Option<Role>>;
+
+    /// Roles with `_updatedAt >= since`, in order of insertion, and roles trashed *after* `since`
+    /// (`_deletedAt > since`), oldest first. A role that exists again under a trashed id is reported as present only.
+    async fn roles_changed_since(&self, since: Timestamp) -> Result<Changes<Role, TrashedRole>>;
+
+    /// Creates a custom role (not protected) and returns it. Audit: `RoleCreated`.
+    ///
+    /// # Errors
+    /// `AlreadyExists(RoleName)` when another role's id is that name, or its name has the same key
+    /// (`domain::role::name_key`). Concurrent calls with colliding names: exactly one succeeds.
+    async fn create_role(&self, role: NewRole, by: &AuditContext) -> Result<Role>;
+
+    /// Replaces what is defined of a role and returns the new state; id, protection and fields unknown to us stay.
+    /// Audit: `RoleUpdated`.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(Role)` (a role that is gone is never created again); `Conflict(RoleProtected)` by
+    /// `Role::redefinable`; `AlreadyExists(RoleName)` when another role collides as in `create_role`.
+    async fn update_role(&self, id: &RoleId, wanted: RoleDefinition, by: &AuditContext) -> Result<Role>;
+
+    /// Deletes a role: copies it to the trash, removes it, and removes its id from every permission, whose
+    /// `_updatedAt` changes when it had the id. Audit: `RoleDeleted` with the permissions it was removed from.
+    ///
+    /// Decided against concurrent assignments: after any interleaving with `assign_role`, `update_permissions`,
+    /// `create_user` and `create_room`, nothing names a role that is gone.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(Role)`; by `Role::deletable` `Conflict(RoleProtected)`, `Conflict(RoleInUse)` with the
+    /// usage of `role_usage`.
+    async fn delete_role(&self, id: &RoleId, by: &AuditContext) -> Result<()>;
+
+    /// Everything that names the role as held: `users` counts accounts of any kind, active or not, whose own list has
+    /// it; `rooms` counts distinct rooms with a subscription that has it, whatever the role's scope says. `names`
+    /// holds the usernames of up to ten holders, accounts first, then room holders, each group in alphabetical
+    /// order, nobody twice. For a role that does not exist it answers the same question (leftovers of others).
+    async fn role_usage(&self, id: &RoleId) -> Result<RoleUsage>;
+
+    /// Gives a role to a user in the place that `Role::place` says. Audit: `RoleAssigned` (its `room` is set only when
+    /// the place is a room).
+    ///
+    /// # Errors
+    /// In this order: `NotFound(Role)`; `NotFound(User)`; `Conflict(NotInRoom)` when the place is a room and the user
+    /// has no subscription of it; `Conflict(RoleAlreadyHeld)` when he has the role in that place.
+    async fn assign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()>;
+
+    /// Takes a role from a user in the place that `Role::place` says. Audit: `RoleUnassigned`.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(Role)`; `NotFound(User)`; `Conflict(RoleNotHeld)`; for a workspace place:
+    /// `Conflict(LastAdministrator)` when the role is `admin` and afterwards no account that can act
+    /// (`User::can_act`) would hold it; `Conflict(PermissionsLockout)` when afterwards no account that can act would
+    /// hold, in its own list, a role that `access-permissions` names.
+    async fn unassign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()>;
+
+    /// Accounts that hold the role, sorted by username (byte order): those whose own list has it when the scope is
+    /// `Users`; otherwise those with a subscription (of `room` when given, of any room when not) that has it, each once.
+    async fn list_holders(&self, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>>;
+}
+
+/// Permissions and the roles that have them.
+#[async_trait]
+pub trait PermissionStore {
+    /// Every permission, in the order in which they were inserted.
+    async fn list_permissions(&self) -> Result<Vec<Permission>>;
+
+    /// The permission with that id.
+    async fn find_permission(&self, id: &PermissionId) -> Result<Option<Permission>>;
+
+    /// Permissions with `_updatedAt > since` and permissions trashed after `since`.
+    async fn permissions_changed_since(&self, since: Timestamp) -> Result<Changes<Permission, TrashedPermission>>;
+
+    /// Replaces the lists of roles of some permissions, all or none, and returns every permission afterwards. A list
+    /// that already is as wanted is left as it is, its `_updatedAt` included; when nothing differs there is no audit
+    /// entry. Audit: `PermissionsUpdated` with those that differ.
+    ///
+    /// # Errors
+    /// In this order: `Conflict(UnknownPermission)` when one does not exist or stands twice in `grants`;
+    /// `Conflict(UnknownRole)` when a list names a role that does not exist; `Conflict(PermissionsLockout)` when
+    /// `access-permissions` is changed so that afterwards no account that can act (`User::can_act`) would hold, in its
+    /// own list, a role that it names.
+    async fn update_permissions(&self, grants: Vec<Grant>, by: &AuditContext) -> Result<Vec<Permission>>;
+}
+
+/// How a username is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsernameMatch {
+    /// Letter by letter.
+    Exact,
+    /// Exactly if there is one, else without regard to case if that leaves exactly one.
+    IgnoreCase,
+}
+
+/// Accounts.
+#[async_trait]
+pub trait UserStore {
+    /// The account with that id.
+    async fn find_user(&self, id: &UserId) -> Result<Option<User>>;
+
+    /// The account with that username.
+    async fn find_user_by_username(&self, username: &str, matching: UsernameMatch) -> Result<Option<User>>;
+
+    /// The account with that e-mail address, without regard to case.
+    async fn find_user_by_email(&self, address: &str) -> Result<Option<User>>;
+
+    /// The stored password of an account; `None` when it has none or does not exist.
+    async fn find_password(&self, id: &UserId) -> Result<Option<PasswordHash>>;
+
+    /// Creates an account, and its subscriptions of the rooms that new accounts join when it wants to.
+    /// Audit: `UserCreated`.
+    ///
+    /// # Errors
+    /// In this order: `AlreadyExists(Username)`, `AlreadyExists(EmailAddress)`, both without regard to case;
+    /// `Conflict(UnknownRole)`. Concurrent calls with the same name or address: exactly one succeeds.
+    async fn create_user(&self, user: NewUser, by: &AuditContext) -> Result<User>;
+
+    /// As `create_user`, but only while no account holds `admin`; `None` when one does. Concurrent calls: exactly one
+    /// creates.
+    ///
+    /// # Errors
+    /// As `create_user`.
+    async fn create_first_administrator(&self, user: NewUser, by: &AuditContext) -> Result<Option<User>>;
+
+    /// How many accounts of kind `user` there are, counted no further than `limit`.
+    async fn count_people(&self, limit: u64) -> Result<u64>;
+
+    /// Activates or deactivates an account and returns it. Deactivation ends every token of it, personal ones
+    /// included; roles stay. What others have of direct messages with the account is archived, and comes back when it is
+    /// activated. Setting the state that it has already changes nothing (no audit entry), but a deactivation still ends
+    /// leftover tokens. Audit: `UserActivated`, `UserDeactivated`.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(User)`; for an active account that is to be deactivated: `Conflict(LastAdministrator)`
+    /// when it holds `admin` and no other account that can act does; `Conflict(PermissionsLockout)` as in
+    /// `unassign_role`; `Conflict(SoleOwner)` when it is the only owner of a room, unless it relinquishes: then the
+    /// member of longest standing whose account is active becomes owner of each room that has one; a room without
+    /// such a member stays as it is.
+    async fn set_user_active(&self, id: &UserId, activation: Activation, by: &AuditContext) -> Result<User>;
+
+    /// The rooms an account is a member of, sorted by the room's name.
+    async fn list_memberships(&self, id: &UserId) -> Result<Vec<Membership>>;
+}
+
+/// Access tokens.
+#[async_trait]
+pub trait TokenStore {
+    /// The account with that id and its token with that hash, expired or not, active or not. Both must match.
+    async fn find_token(&self, user: &UserId, hash: &TokenHash) -> Result<Option<(User, Token)>>;
+
+    /// The account that has the token with that hash.
+    async fn find_token_owner(&self, hash: &TokenHash) -> Result<Option<(User, Token)>>;
+
+    /// Adds a session token issued at `by.at` and sets the account's last log-in to that time; `_updatedAt` stays. Of
+    /// the account's session tokens the newest `keep` stay; personal tokens are not counted and stay.
+    /// Audit: `SessionStarted`.
+    ///
+    /// # Errors
+    /// `NotFound(User)`; `Conflict(UserInactive)`: a deactivation that comes first wins, so that no token survives it.
+    async fn add_session_token(&self, user: &UserId, hash: &TokenHash, keep: usize, by: &AuditContext) -> Result<()>;
+
+    /// Ends one token; `false` when it was not there (no audit entry). Audit: `SessionEnded`.
+    async fn remove_token(&self, user: &UserId, hash: &TokenHash, by: &AuditContext) -> Result<bool>;
+}
+
+/// Rooms and the roles in them.
+#[async_trait]
+pub trait RoomStore {
+    /// The room with that id.
+    async fn find_room(&self, id: &RoomId) -> Result<Option<Room>>;
+
+    /// The channel or group with that name, without regard to case.
+    async fn find_room_by_name(&self, name: &str) -> Result<Option<Room>>;
+
+    /// The roles of a member in a room; `None` when he is not a member.
+    async fn find_room_roles(&self, room: &RoomId, user: &UserId) -> Result<Option<Vec<RoleId>>>;
+
+    /// Creates a room, the creator's subscription with the role `owner` (unless he stays outside), and one subscription
+    /// without roles for each member. Audit: `RoomCreated`.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(User)` when the creator does not exist; `AlreadyExists(RoomName)`. Concurrent calls
+    /// with the same name: exactly one succeeds.
+    async fn create_room(&self, room: NewRoom, by: &AuditContext) -> Result<Room>;
+}
+
+/// Settings of the workspace.
+#[async_trait]
+pub trait SettingStore {
+    /// The stored value of a setting; `None` when the workspace has none and the default holds.
+    async fn find_setting(&self, id: &str) -> Result<Option<Value>>;
+}
+
+/// The record of changes.
+#[async_trait]
+pub trait AuditStore {
+    /// The latest entries, newest first (by the order in which they were committed), at most `limit`.
+    async fn list_audit_entries(&self, limit: u64) -> Result<Vec<AuditEntry>>;
+}
+
+/// What every workspace has from the start.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    /// Built-in roles.
+    pub roles: Vec<Role>,
+    /// Default permissions.
+    pub permissions: Vec<Permission>,
+    /// Default rooms.
+    pub rooms: Vec<Room>,
+}
+
+impl Seed {
+    /// The built-in roles, the default permissions and the general room, all as of `at`.
+    pub fn defaults(at: Timestamp) -> Self {
+        Self {
+            roles: DEFAULT_ROLES.into_iter().map(|role| role.into_role(at)).collect(),
+            permissions: default_permissions(at).collect(),
+            rooms: vec![Room::general(at)],
+        }
+    }
+}
+
+/// A whole backend.
+#[async_trait]
+pub trait Store:
+    RoleStore + PermissionStore + UserStore + TokenStore + RoomStore + SettingStore + AuditStore + Send + Sync
+{
+    /// Inserts what is absent, by id, and changes nothing that is there: a role, permission or room with that id, or a
+    /// role or room with that name, stays as it is. May be called by several nodes at once. Audit: `WorkspaceSeeded`
+    /// when anything was inserted.
+    async fn seed(&self, seed: Seed, by: &AuditContext) -> Result<()>;
+
+    /// Answers once the store can read and, as far as can be told without writing, write.
+    ///
+    /// # Errors
+    /// `Unavailable` with a sentence for an operator.
+    async fn ping(&self) -> Result<()>;
+
+    /// What it is, for the log: kind and place, without credentials.
+    fn describe(&self) -> String;
+}
