@@ -15,6 +15,7 @@
 
 pub mod error;
 pub mod page;
+pub mod sqlite;
 
 use async_trait::async_trait;
 use serde_json::Value;

@@ -1,0 +1,128 @@
+//! The embedded backend: one SQLite file (or memory), one thread that writes, a few that read. This file is the store as
+//! a whole and the way of an operation to its thread (`worker`); each trait has its file, `query` the forms in which
+//! SQLite is asked, `holders` and `seed` what several of them need, `schema/` the tables.
+
+mod audit;
+mod holders;
+mod open;
+mod permissions;
+mod query;
+mod roles;
+mod rooms;
+mod seed;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod users;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::clock::Ids;
+use crate::domain::audit::AuditContext;
+use crate::store::{Result, Seed, Store, StoreError};
+use query::{Query as _, Tx};
+use worker::{Access, Workers};
+
+/// Threads that only read; more than the cores of a small machine would only wait for each other.
+const READERS: usize = 3;
+
+/// Where the data lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// In that file, created if it is absent; its directory must exist.
+    File(PathBuf),
+    /// Nowhere: everything ends with the store.
+    Memory,
+}
+
+/// The embedded store. Dropping it waits until every operation it has accepted is done.
+pub struct SqliteStore {
+    /// `None` in memory, where one connection does everything. Dropped before the writer, whose connection then is
+    /// the last one and tidies the files up.
+    readers: Option<Workers>,
+    writer: Workers,
+    ids: Arc<dyn Ids>,
+    location: Location,
+}
+
+impl SqliteStore {
+    /// Opens the store, creating or upgrading its schema.
+    ///
+    /// # Errors
+    /// `Unavailable`, naming the path and the reason, when the file cannot be created, opened or written, is not a
+    /// database of Rolekeeper, or has a schema newer than this program knows.
+    pub fn open(location: Location, ids: Arc<dyn Ids>) -> Result<Self> {
+        let (writer, readers) = match &location {
+            Location::File(path) => {
+                let (writer, readers) = open::open_file(path, READERS)?;
+                (writer, Some(Workers::start("sqlite-reader", readers)?))
+            }
+            Location::Memory => (open::open_memory()?, None),
+        };
+        let writer = Workers::start("sqlite-writer", vec![writer])?;
+        Ok(Self { readers, writer, ids, location })
+    }
+
+    /// Runs statements as they are, in one transaction, so that a test can plant data that no operation would write.
+    ///
+    /// # Errors
+    /// Whatever SQLite answers.
+    #[cfg(feature = "fault-injection")]
+    pub async fn run_sql(&self, sql: &str) -> Result<()> {
+        let sql = sql.to_owned();
+        self.writer.run(Access::Write, move |db| query::execute_plain(db, &sql)).await
+    }
+
+    /// Reads in one consistent view.
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.readers.as_ref().unwrap_or(&self.writer).run(Access::Read, work).await
+    }
+
+    /// Decides and writes in one transaction, which is kept exactly when `work` gives `Ok`.
+    async fn write<T, F>(&self, by: &AuditContext, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let (by, ids) = (by.clone(), Arc::clone(&self.ids));
+        self.writer.run(Access::Write, move |db| work(&Tx { db, by: &by, ids: ids.as_ref() })).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn seed(&self, seed: Seed, by: &AuditContext) -> Result<()> {
+        self.write(by, move |tx| seed::insert_absent(tx, seed)).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        if let Location::File(path) = &self.location
+            && !path.exists()
+        {
+            // SQLite would go on writing into the file that nobody can open any more.
+            return Err(StoreError::Unavailable(format!("the database {} is gone", path.display())));
+        }
+        let question = "SELECT 1 FROM roles LIMIT 1";
+        self.read(move |db| db.exists(question, ())).await?;
+        // Beginning takes the right to write; nothing is changed with it.
+        self.writer.run(Access::Write, move |db| db.exists(question, ())).await?;
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        match &self.location {
+            Location::File(path) => format!("SQLite file {}", path.display()),
+            Location::Memory => "SQLite in memory".to_owned(),
+        }
+    }
+}

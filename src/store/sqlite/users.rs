@@ -1,0 +1,221 @@
+//! Accounts: the table of them, how a new one is made, and switching one on or off. Tokens are in `tokens`; the rooms
+//! that an account would leave without an owner are dealt with in `rooms`.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use super::SqliteStore;
+use super::query::{Query as _, Tx, bounded, json, optional_time, text, to_json};
+use super::{holders, roles, rooms, tokens};
+use crate::domain::audit::{AuditContext, Change};
+use crate::domain::ids::{RoleId, UserId};
+use crate::domain::role::{ADMIN, name_key};
+use crate::domain::user::{Activation, KIND_USER, Membership, NewUser, PasswordHash, SecondFactors, User};
+use crate::store::{Noun, Result, StoreError, Unique, UserStore, UsernameMatch};
+
+/// The columns that [`user`] reads, of `users u`, and what follows them.
+macro_rules! select_user {
+    ($rest:literal) => {
+        concat!(
+            "SELECT u.id, u.username, u.name, u.kind, u.active, u.password_bcrypt IS NOT NULL AS has_password, u.totp, \
+             u.email_codes, u.created_at, u.updated_at, u.last_login, u.profile, \
+             (SELECT json_group_array(role_id ORDER BY position) FROM user_roles WHERE user_id = u.id) AS roles, \
+             (SELECT json_group_array(json_object('address', address, 'verified', \
+             json(iif(verified, 'true', 'false'))) ORDER BY position) FROM user_emails WHERE user_id = u.id) AS emails \
+             FROM users u ",
+            $rest
+        )
+    };
+}
+pub(super) use select_user;
+
+/// Reads the columns of `select_user!`.
+pub(super) fn user(row: &Row<'_>) -> Result<User> {
+    Ok(User {
+        id: UserId::from_stored(row.get::<_, String>("id")?),
+        username: row.get("username")?,
+        name: row.get("name")?,
+        kind: row.get("kind")?,
+        active: row.get("active")?,
+        roles: Some(json(row, "roles")?),
+        emails: json(row, "emails")?,
+        created_at: optional_time(row, "created_at")?,
+        updated_at: optional_time(row, "updated_at")?,
+        last_login: optional_time(row, "last_login")?,
+        has_password: row.get("has_password")?,
+        second_factors: SecondFactors { totp: row.get("totp")?, email: row.get("email_codes")? },
+        profile: json(row, "profile")?,
+    })
+}
+
+/// The account with that id.
+pub(super) fn find(db: &Connection, id: &UserId) -> Result<Option<User>> {
+    db.first(select_user!("WHERE u.id = ?1"), [id.as_str()], user)
+}
+
+/// The account with that id, or the refusal that it is not there.
+pub(super) fn require(db: &Connection, id: &UserId) -> Result<User> {
+    find(db, id)?.ok_or(StoreError::NotFound(Noun::User))
+}
+
+fn find_by_username(db: &Connection, username: &str, matching: UsernameMatch) -> Result<Option<User>> {
+    let exact = db.first(select_user!("WHERE u.username = ?1"), [username], user)?;
+    match matching {
+        UsernameMatch::Exact => Ok(exact),
+        // The key is unique, so it never leaves more than one.
+        UsernameMatch::IgnoreCase if exact.is_none() => {
+            db.first(select_user!("WHERE u.username_key = ?1"), [name_key(username)], user)
+        }
+        UsernameMatch::IgnoreCase => Ok(exact),
+    }
+}
+
+fn create(tx: &Tx<'_>, mut new: NewUser) -> Result<User> {
+    let mut seen = HashSet::new();
+    new.roles.retain(|role| seen.insert(role.clone()));
+    require_free_username(tx.db, &new.username)?;
+    require_free_addresses(tx.db, &new)?;
+    roles::require_known(tx.db, &new.roles)?;
+    let user = new.to_user(tx.by.at);
+    insert(tx, &user, new.password.as_ref())?;
+    if new.join_default_rooms {
+        rooms::join_defaults(tx, &user.id)?;
+    }
+    tx.record(Change::UserCreated { user: new.id, username: new.username, roles: new.roles })?;
+    Ok(user)
+}
+
+fn require_free_username(db: &Connection, username: &str) -> Result<()> {
+    if db.exists("SELECT 1 FROM users WHERE username_key = ?1", [name_key(username)])? {
+        return Err(StoreError::AlreadyExists(Unique::Username));
+    }
+    Ok(())
+}
+
+fn require_free_addresses(db: &Connection, new: &NewUser) -> Result<()> {
+    let mut seen = HashSet::new();
+    for email in &new.emails {
+        let key = name_key(&email.address);
+        let taken = db.exists("SELECT 1 FROM user_emails WHERE address_key = ?1", [&key])?;
+        if taken || !seen.insert(key) {
+            return Err(StoreError::AlreadyExists(Unique::EmailAddress));
+        }
+    }
+    Ok(())
+}
+
+fn insert(tx: &Tx<'_>, user: &User, password: Option<&PasswordHash>) -> Result<()> {
+    tx.db.change(
+        "INSERT INTO users (id, username, username_key, name, kind, active, password_bcrypt, totp, email_codes, \
+         created_at, updated_at, last_login, profile) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        (
+            user.id.as_str(),
+            &user.username,
+            user.username.as_deref().map(name_key),
+            &user.name,
+            &user.kind,
+            user.active,
+            password.map(PasswordHash::expose),
+            user.second_factors.totp,
+            user.second_factors.email,
+            user.created_at.map(|at| at.as_millis()),
+            user.updated_at.map(|at| at.as_millis()),
+            user.last_login.map(|at| at.as_millis()),
+            to_json(&user.profile)?,
+        ),
+    )?;
+    for (position, email) in user.emails.iter().enumerate() {
+        tx.db.change(
+            "INSERT INTO user_emails (user_id, position, address, address_key, verified) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (user.id.as_str(), position as i64, &email.address, name_key(&email.address), email.verified),
+        )?;
+    }
+    let list = holders::RoleList::OfUser(user.id.clone());
+    user.roles().iter().try_for_each(|role| list.add(tx, role))
+}
+
+fn create_first_administrator(tx: &Tx<'_>, new: NewUser) -> Result<Option<User>> {
+    if tx.db.exists("SELECT 1 FROM user_roles WHERE role_id = ?1", [ADMIN])? {
+        return Ok(None);
+    }
+    create(tx, new).map(Some)
+}
+
+fn set_active(tx: &Tx<'_>, id: &UserId, activation: Activation) -> Result<User> {
+    let user = require(tx.db, id)?;
+    let active = activation == Activation::Activate;
+    if !active {
+        tokens::end_all(tx, id)?;
+    }
+    if user.active == active {
+        return Ok(user);
+    }
+    tx.db.change("UPDATE users SET active = ?2, updated_at = ?3 WHERE id = ?1", (id.as_str(), active, tx.now()))?;
+    let change = if active {
+        Change::UserActivated { user: id.clone() }
+    } else {
+        require_dispensable(tx.db, &user)?;
+        let relinquished = rooms::settle_ownership(tx, id, activation)?;
+        Change::UserDeactivated { user: id.clone(), relinquished }
+    };
+    tx.record(change)?;
+    require(tx.db, id)
+}
+
+/// Refuses when the workspace cannot do without the account, which counts as deactivated already.
+fn require_dispensable(db: &Connection, user: &User) -> Result<()> {
+    if user.holds(&RoleId::from_stored(ADMIN)) {
+        holders::require_other_administrator(db, &user.id)?;
+    }
+    holders::require_keeper_of_permissions(db)
+}
+
+#[async_trait]
+impl UserStore for SqliteStore {
+    async fn find_user(&self, id: &UserId) -> Result<Option<User>> {
+        let id = id.clone();
+        self.read(move |db| find(db, &id)).await
+    }
+
+    async fn find_user_by_username(&self, username: &str, matching: UsernameMatch) -> Result<Option<User>> {
+        let username = username.to_owned();
+        self.read(move |db| find_by_username(db, &username, matching)).await
+    }
+
+    async fn find_user_by_email(&self, address: &str) -> Result<Option<User>> {
+        let key = name_key(address);
+        let select = select_user!("WHERE u.id = (SELECT user_id FROM user_emails WHERE address_key = ?1)");
+        self.read(move |db| db.first(select, [key], user)).await
+    }
+
+    async fn find_password(&self, id: &UserId) -> Result<Option<PasswordHash>> {
+        let id = id.clone();
+        let select = "SELECT password_bcrypt FROM users WHERE id = ?1 AND password_bcrypt IS NOT NULL";
+        self.read(move |db| Ok(db.first(select, [id.as_str()], text)?.map(PasswordHash::from_stored))).await
+    }
+
+    async fn create_user(&self, user: NewUser, by: &AuditContext) -> Result<User> {
+        self.write(by, move |tx| create(tx, user)).await
+    }
+
+    async fn create_first_administrator(&self, user: NewUser, by: &AuditContext) -> Result<Option<User>> {
+        self.write(by, move |tx| create_first_administrator(tx, user)).await
+    }
+
+    async fn count_people(&self, limit: u64) -> Result<u64> {
+        let count = "SELECT COUNT(*) FROM (SELECT 1 FROM users WHERE kind = ?1 LIMIT ?2)";
+        self.read(move |db| db.count(count, (KIND_USER, bounded(limit)))).await
+    }
+
+    async fn set_user_active(&self, id: &UserId, activation: Activation, by: &AuditContext) -> Result<User> {
+        let id = id.clone();
+        self.write(by, move |tx| set_active(tx, &id, activation)).await
+    }
+
+    async fn list_memberships(&self, id: &UserId) -> Result<Vec<Membership>> {
+        let id = id.clone();
+        self.read(move |db| rooms::memberships(db, &id)).await
+    }
+}
