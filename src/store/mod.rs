@@ -14,6 +14,7 @@
 //! What does not belong here: who may do what (`service`), and how it looks on the wire (`http`).
 
 pub mod error;
+pub mod mongo;
 pub mod page;
 pub mod sqlite;
 

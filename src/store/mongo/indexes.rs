@@ -1,0 +1,190 @@
+//! The collections and indexes that the other modules rely on, made before the first transaction, because making them
+//! inside of one is not safe.
+//!
+//! The collections are Rocket.Chat's, whose server may make its own indexes before or after us. So every index of ours
+//! on them has the key, the options and the name that Rocket.Chat or Meteor gives it, and an index is made only when
+//! none with that key and collation is there. A unique index that cannot be made because of duplicates stops the
+//! start: an account that cannot be told from another by its name must not be able to log in.
+
+use std::collections::HashSet;
+
+use futures_util::TryStreamExt as _;
+use mongodb::Database;
+use mongodb::bson::{Bson, Document, doc};
+
+use super::error::{code, is_duplicate, store_error};
+use crate::store::{Result, StoreError};
+
+/// Accounts.
+pub(super) const USERS: &str = "users";
+/// Roles.
+pub(super) const ROLES: &str = "rocketchat_roles";
+/// Permissions.
+pub(super) const PERMISSIONS: &str = "rocketchat_permissions";
+/// Who is a member of which room.
+pub(super) const SUBSCRIPTIONS: &str = "rocketchat_subscription";
+/// Rooms.
+pub(super) const ROOMS: &str = "rocketchat_room";
+/// Settings of the workspace.
+pub(super) const SETTINGS: &str = "rocketchat_settings";
+/// Copies of what was deleted.
+pub(super) const TRASH: &str = "rocketchat__trash";
+/// Ours: see `locks`.
+pub(super) const LOCKS: &str = "rolekeeper_locks";
+/// Ours: the record of changes.
+pub(super) const AUDIT: &str = "rolekeeper_audit";
+
+const ALL: [&str; 9] = [USERS, ROLES, PERMISSIONS, SUBSCRIPTIONS, ROOMS, SETTINGS, TRASH, LOCKS, AUDIT];
+
+/// `NamespaceExists`.
+const EXISTS: i32 = 48;
+/// `NamespaceNotFound`.
+const NOT_FOUND: i32 = 26;
+/// 30 days, after which Rocket.Chat empties its trash.
+const TRASH_SECONDS: i32 = 30 * 24 * 60 * 60;
+
+/// Every index that is needed: its collection and its specification.
+fn needed() -> Vec<(&'static str, Document)> {
+    let insensitive = doc! { "locale": "en", "strength": 2 };
+    vec![
+        (USERS, doc! { "key": { "username": 1 }, "name": "username_1", "unique": true, "sparse": true }),
+        (USERS, doc! { "key": { "emails.address": 1 }, "name": "emails.address_1", "unique": true, "sparse": true }),
+        (
+            USERS,
+            doc! {
+                "key": { "services.resume.loginTokens.hashedToken": 1 },
+                "name": "services.resume.loginTokens.hashedToken_1",
+                "unique": true,
+                "sparse": true,
+            },
+        ),
+        (USERS, doc! { "key": { "roles": 1 }, "name": "roles_1", "sparse": true }),
+        // Not Rocket.Chat's: the holders of a role in the order in which they are listed, page by page.
+        (USERS, doc! { "key": { "roles": 1, "username": 1 }, "name": "rolekeeper_roles_username" }),
+        (USERS, doc! { "key": { "username": 1 }, "name": "username_insensitive", "collation": insensitive.clone() }),
+        (
+            USERS,
+            doc! {
+                "key": { "emails.address": 1 },
+                "name": "emails.address_insensitive",
+                "collation": insensitive.clone(),
+            },
+        ),
+        (SUBSCRIPTIONS, doc! { "key": { "rid": 1, "u._id": 1 }, "name": "rid_1_u._id_1", "unique": true }),
+        (SUBSCRIPTIONS, doc! { "key": { "rid": 1, "roles": 1 }, "name": "rid_1_roles_1" }),
+        (SUBSCRIPTIONS, doc! { "key": { "roles": 1 }, "name": "roles_1", "sparse": true }),
+        (SUBSCRIPTIONS, doc! { "key": { "u._id": 1 }, "name": "u._id_1" }),
+        (ROOMS, doc! { "key": { "name": 1 }, "name": "name_1", "unique": true, "sparse": true }),
+        // Not Rocket.Chat's: names of rooms without regard to case.
+        (ROOMS, doc! { "key": { "name": 1 }, "name": "rolekeeper_name_insensitive", "collation": insensitive }),
+        (ROOMS, doc! { "key": { "default": 1 }, "name": "default_1", "sparse": true }),
+        (TRASH, doc! { "key": { "__collection__": 1 }, "name": "__collection___1" }),
+        (TRASH, doc! { "key": { "__collection__": 1, "_deletedAt": 1 }, "name": "rolekeeper_collection_deletedAt" }),
+        (TRASH, doc! { "key": { "_deletedAt": 1 }, "name": "_deletedAt_1", "expireAfterSeconds": TRASH_SECONDS }),
+        (AUDIT, doc! { "key": { "at": 1 }, "name": "at_1" }),
+    ]
+}
+
+/// Makes what is missing. Several nodes may do so at once.
+pub(super) async fn prepare(database: &Database) -> Result<()> {
+    let present: HashSet<String> = database.list_collection_names().await.map_err(store_error)?.into_iter().collect();
+    for name in ALL.into_iter().filter(|name| !present.contains(*name)) {
+        match database.create_collection(name).await {
+            Err(error) if code(&error) != Some(EXISTS) => return Err(store_error(error)),
+            _ => {}
+        }
+    }
+    let needed = needed();
+    for collection in ALL {
+        let present = existing(database, collection).await?;
+        for (_, index) in needed.iter().filter(|(owner, _)| *owner == collection) {
+            if !present.iter().any(|other| is_same(other, index)) {
+                create(database, collection, index).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The specifications of a collection's indexes, read as they are: a foreign one may hold anything.
+async fn existing(database: &Database, collection: &str) -> Result<Vec<Document>> {
+    match database.run_cursor_command(doc! { "listIndexes": collection }).await {
+        Ok(cursor) => cursor.try_collect().await.map_err(store_error),
+        Err(error) if code(&error) == Some(NOT_FOUND) => Ok(Vec::new()),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+/// Whether two specifications index the same values in the same order. The server tells indexes apart by key and
+/// collation; directions may be stored as any numeric type.
+fn is_same(one: &Document, other: &Document) -> bool {
+    key(one) == key(other) && locale(one) == locale(other)
+}
+
+fn key(index: &Document) -> Vec<(String, String)> {
+    let Ok(key) = index.get_document("key") else {
+        return Vec::new();
+    };
+    let direction = |value: &Bson| match value {
+        Bson::Int32(number) => number.to_string(),
+        Bson::Int64(number) => number.to_string(),
+        Bson::Double(number) => format!("{number:.0}"),
+        other => other.to_string(),
+    };
+    key.iter().map(|(field, value)| (field.clone(), direction(value))).collect()
+}
+
+fn locale(index: &Document) -> &str {
+    let collation = index.get_document("collation").ok();
+    collation.and_then(|collation| collation.get_str("locale").ok()).unwrap_or("simple")
+}
+
+async fn create(database: &Database, collection: &str, index: &Document) -> Result<()> {
+    let command = doc! { "createIndexes": collection, "indexes": [index.clone()] };
+    let Err(error) = database.run_command(command).await else {
+        return Ok(());
+    };
+    let name = index.get_str("name").unwrap_or_default();
+    if is_duplicate(&error) {
+        return Err(StoreError::Unavailable(format!(
+            "the unique index {name} of {collection} cannot be built because several documents have the same value; \
+             resolve the duplicates and start again"
+        )));
+    }
+    match store_error(error) {
+        StoreError::Backend(reason) => {
+            Err(StoreError::Unavailable(format!("the index {name} of {collection} cannot be built: {reason}")))
+        }
+        other => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_key_with_another_collation_is_another_index() {
+        let plain = doc! { "key": { "username": 1 } };
+        let insensitive = doc! { "key": { "username": 1 }, "collation": { "locale": "en", "strength": 2 } };
+        assert!(!is_same(&plain, &insensitive));
+    }
+
+    #[test]
+    fn name_options_and_the_type_of_the_direction_do_not_matter() {
+        let ours = doc! { "key": { "rid": 1, "u._id": 1 }, "name": "a", "unique": true };
+        assert!(is_same(&ours, &doc! { "key": { "rid": 1.0, "u._id": 1_i64 }, "name": "b" }));
+        assert!(!is_same(&ours, &doc! { "key": { "u._id": 1, "rid": 1 }, "name": "a" }));
+        assert!(!is_same(&ours, &doc! { "key": { "rid": 1, "u._id": -1 } }));
+    }
+
+    #[test]
+    fn no_index_is_needed_twice() {
+        let needed = needed();
+        for (number, (collection, index)) in needed.iter().enumerate() {
+            let twins =
+                needed.iter().skip(number + 1).filter(|(other, twin)| other == collection && is_same(index, twin));
+            assert_eq!(twins.count(), 0, "{collection} {index}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The lock documents that turn write skew into a write conflict: two operations whose decisions depend on each other
+//! write the same document, so that one of them must run again on what the other left.
+//!
+//! A lock is always written before anything is read, because the first statement fixes what a transaction sees: a
+//! reader with an older view cannot get past a lock that somebody has written since. Locks live in a collection of our
+//! own; their content means nothing. A Rocket.Chat server on the same database takes no locks: what it changes at the
+//! very same moment is caught only where both write the same document.
+
+use mongodb::bson::{Document, doc};
+
+use super::documents;
+use super::error::{Failure, Step, is_duplicate};
+use super::transaction::Transaction;
+use super::{MongoStore, strings};
+use crate::domain::ids::RoleId;
+use crate::domain::role::Role;
+use crate::store::Result;
+
+/// What can be locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// Whether that role is there to be named.
+    Role(RoleId),
+    /// Which names roles have.
+    RoleNames,
+    /// Which names rooms have.
+    RoomNames,
+    /// Which usernames and addresses are taken.
+    UserNames,
+    /// Who can administer the workspace.
+    Administration,
+    /// Whether the workspace has its first administrator.
+    FirstAdministrator,
+}
+
+impl Lock {
+    /// `_id` of the lock's document.
+    fn key(&self) -> String {
+        match self {
+            Self::Role(id) => format!("role:{id}"),
+            Self::RoleNames => "role-names".to_owned(),
+            Self::RoomNames => "room-names".to_owned(),
+            Self::UserNames => "user-names".to_owned(),
+            Self::Administration => "administration".to_owned(),
+            Self::FirstAdministrator => "first-administrator".to_owned(),
+        }
+    }
+}
+
+impl Transaction {
+    /// Whether this attempt has taken the lock.
+    pub(super) fn holds(&self, lock: &Lock) -> bool {
+        self.held.contains(&lock.key())
+    }
+}
+
+impl MongoStore {
+    /// Takes a lock until the transaction ends.
+    pub(super) async fn lock(&self, tx: &mut Transaction, lock: &Lock) -> Step<()> {
+        let key = lock.key();
+        if self.skips(lock) {
+            tx.held.insert(key);
+            return Ok(());
+        }
+        if let Some(turn) = self.queues.wait(&key, &tx.turns).await {
+            tx.turns.push(turn);
+        }
+        let write = self
+            .locks()
+            .update_one(doc! { "_id": &key }, doc! { "$inc": { "taken": 1_i64 } })
+            .upsert(true)
+            .session(&mut tx.session)
+            .await;
+        match write {
+            Ok(_) => {
+                tx.held.insert(key);
+                Ok(())
+            }
+            // Somebody else has just made the same lock's document.
+            Err(error) if is_duplicate(&error) => Err(Failure::Outdated),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes the locks of those roles that can be deleted. A protected role never goes, so naming it needs no lock;
+    /// that keeps the roles that everybody gets free of contention.
+    pub(super) async fn lock_roles(&self, tx: &mut Transaction, roles: &[RoleId]) -> Step<()> {
+        for role in self.deletable(roles).await? {
+            self.lock(tx, &Lock::Role(role)).await?;
+        }
+        Ok(())
+    }
+
+    /// Those roles, each once, that are not known as protected. Read outside of the transaction, whose view must begin
+    /// with its locks; [`MongoStore::locked_role`] notices when this was out of date.
+    async fn deletable(&self, roles: &[RoleId]) -> Result<Vec<RoleId>> {
+        if roles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = doc! { "_id": { "$in": strings(roles) }, "protected": true };
+        let found = self.find(&self.roles(), filter, doc! { "_id": 1 }, Document::new()).await?;
+        let protected: Vec<&str> = found.iter().filter_map(|role| role.get_str("_id").ok()).collect();
+        let mut deletable = Vec::new();
+        for role in roles {
+            if !protected.contains(&role.as_str()) && !deletable.contains(role) {
+                deletable.push(role.clone());
+            }
+        }
+        Ok(deletable)
+    }
+
+    /// The role as the transaction sees it, which stays until the transaction ends.
+    pub(super) async fn locked_role(&self, tx: &mut Transaction, id: &RoleId) -> Step<Option<Role>> {
+        let found = tx.find_one(&self.roles(), doc! { "_id": id.as_str() }, Document::new()).await?;
+        let Some(role) = found.as_ref().map(documents::role).transpose()? else {
+            return Ok(None);
+        };
+        if !role.protected && !tx.holds(&Lock::Role(id.clone())) {
+            return Err(Failure::Outdated);
+        }
+        Ok(Some(role))
+    }
+
+    /// The first of these roles that does not exist; those that do stay until the transaction ends.
+    pub(super) async fn first_unknown_role(&self, tx: &mut Transaction, roles: &[RoleId]) -> Step<Option<RoleId>> {
+        if roles.is_empty() {
+            return Ok(None);
+        }
+        let filter = doc! { "_id": { "$in": strings(roles) } };
+        let projection = doc! { "protected": 1 };
+        let found = tx.find(&self.roles(), filter, projection, Document::new(), 0).await?;
+        for role in roles {
+            let Some(found) = found.iter().find(|found| found.get_str("_id").ok() == Some(role.as_str())) else {
+                return Ok(Some(role.clone()));
+            };
+            let protected = found.get_bool("protected").unwrap_or(false);
+            if !protected && !tx.holds(&Lock::Role(role.clone())) {
+                return Err(Failure::Outdated);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes the lock's document of a role that goes with this transaction. Removing is a write like any other, so
+    /// whoever wants the lock meanwhile still meets it.
+    pub(super) async fn drop_role_lock(&self, tx: &mut Transaction, role: &RoleId) -> Step<()> {
+        self.locks()
+            .delete_one(doc! { "_id": Lock::Role(role.clone()).key() })
+            .session(&mut tx.session)
+            .await
+            .map(drop)
+            .map_err(Failure::from)
+    }
+
+    /// Whether a failure injection has switched this lock off.
+    #[cfg(feature = "fault-injection")]
+    fn skips(&self, lock: &Lock) -> bool {
+        !self.role_locks && matches!(lock, Lock::Role(_))
+    }
+
+    #[cfg(not(feature = "fault-injection"))]
+    fn skips(&self, _lock: &Lock) -> bool {
+        false
+    }
+}

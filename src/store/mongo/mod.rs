@@ -1,0 +1,208 @@
+//! The production backend, on the collections of a Rocket.Chat workspace: whatever Rocket.Chat wrote stays as it is
+//! but for the fields that a change concerns, and nothing of ours is added to its documents.
+//!
+//! Here: connecting, and what all parts share. `transaction` and `locks` hold the rules of concurrency, `documents`
+//! the shapes, `indexes` the names of collections; the other modules implement one trait each.
+
+mod audit;
+mod connect;
+mod documents;
+mod error;
+mod holders;
+mod indexes;
+mod invariants;
+mod locks;
+mod permissions;
+mod queues;
+mod roles;
+mod rooms;
+mod seed;
+mod settings;
+mod tokens;
+mod transaction;
+mod users;
+mod values;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{Document, doc};
+use mongodb::options::{Collation, CollationStrength};
+use mongodb::{Client, Collection, Database};
+
+use self::error::store_error;
+use self::queues::Queues;
+use self::transaction::Transaction;
+use self::transaction::transact;
+use super::{Result, Seed, Store, StoreError};
+use crate::clock::Ids;
+use crate::domain::audit::AuditContext;
+use crate::domain::ids::RoleId;
+
+/// How long a ping may take, finding the primary included.
+const PING_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A Rocket.Chat workspace in MongoDB.
+pub struct MongoStore {
+    client: Client,
+    database: Database,
+    ids: Arc<dyn Ids>,
+    place: String,
+    queues: Queues,
+    #[cfg(feature = "fault-injection")]
+    role_locks: bool,
+}
+
+impl MongoStore {
+    /// Connects to the database that `url` (the setting `MONGO_URL`) names, and makes the collections and indexes that
+    /// are missing there.
+    ///
+    /// # Errors
+    /// `Unavailable` with one sentence for an operator, which never quotes the URL: it cannot be parsed or names no
+    /// database; nothing answers, or no primary does, within 5 seconds (or the URL's `serverSelectionTimeoutMS`); the
+    /// server is not a member of a replica set; a unique index cannot be built.
+    pub async fn connect(url: &str, ids: Arc<dyn Ids>) -> Result<Self> {
+        let (client, database, place) = connect::open(url).await?;
+        indexes::prepare(&database).await?;
+        Ok(Self {
+            client,
+            database,
+            ids,
+            place,
+            queues: Queues::default(),
+            #[cfg(feature = "fault-injection")]
+            role_locks: true,
+        })
+    }
+
+    /// As [`MongoStore::connect`], but roles are not locked: shows that the locks are what keeps a deleted role from
+    /// being held.
+    ///
+    /// # Errors
+    /// As [`MongoStore::connect`].
+    #[cfg(feature = "fault-injection")]
+    pub async fn connect_without_role_locks(url: &str, ids: Arc<dyn Ids>) -> Result<Self> {
+        let mut store = Self::connect(url, ids).await?;
+        store.role_locks = false;
+        Ok(store)
+    }
+
+    /// The database, for tests that plant and read raw documents.
+    #[cfg(feature = "fault-injection")]
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
+    fn users(&self) -> Collection<Document> {
+        self.database.collection(indexes::USERS)
+    }
+
+    fn roles(&self) -> Collection<Document> {
+        self.database.collection(indexes::ROLES)
+    }
+
+    fn permissions(&self) -> Collection<Document> {
+        self.database.collection(indexes::PERMISSIONS)
+    }
+
+    fn subscriptions(&self) -> Collection<Document> {
+        self.database.collection(indexes::SUBSCRIPTIONS)
+    }
+
+    fn rooms(&self) -> Collection<Document> {
+        self.database.collection(indexes::ROOMS)
+    }
+
+    fn settings(&self) -> Collection<Document> {
+        self.database.collection(indexes::SETTINGS)
+    }
+
+    fn trash(&self) -> Collection<Document> {
+        self.database.collection(indexes::TRASH)
+    }
+
+    fn locks(&self) -> Collection<Document> {
+        self.database.collection(indexes::LOCKS)
+    }
+
+    fn audit(&self) -> Collection<Document> {
+        self.database.collection(indexes::AUDIT)
+    }
+
+    /// A transaction for one operation; see [`transact`].
+    async fn transaction(&self) -> Result<Transaction> {
+        Transaction::new(&self.client, Arc::clone(&self.ids)).await
+    }
+
+    /// One document, outside of any transaction.
+    async fn find_one(
+        &self,
+        collection: &Collection<Document>,
+        filter: Document,
+        projection: Document,
+    ) -> Result<Option<Document>> {
+        collection.find_one(filter).projection(projection).await.map_err(store_error)
+    }
+
+    /// All documents that match, outside of any transaction, in the order of `sort` (of insertion when it is empty).
+    async fn find(
+        &self,
+        collection: &Collection<Document>,
+        filter: Document,
+        projection: Document,
+        sort: Document,
+    ) -> Result<Vec<Document>> {
+        let find = collection.find(filter).projection(projection).sort(sort);
+        find.await.map_err(store_error)?.try_collect().await.map_err(store_error)
+    }
+}
+
+impl MongoStore {
+    async fn ping_primary(&self) -> Result<()> {
+        let answer = self.database.run_command(doc! { "hello": 1 }).await.map_err(unavailable)?;
+        if !answer.get_bool("isWritablePrimary").unwrap_or(false) {
+            return Err(StoreError::Unavailable("the MongoDB replica set has no writable primary".to_owned()));
+        }
+        self.roles().find_one(Document::new()).projection(doc! { "_id": 1 }).await.map_err(unavailable)?;
+        Ok(())
+    }
+}
+
+/// Compares without regard to case, as Rocket.Chat's own indexes do.
+fn ignore_case() -> Collation {
+    Collation::builder().locale("en").strength(CollationStrength::Secondary).build()
+}
+
+/// Role ids as a query takes them.
+fn strings(roles: &[RoleId]) -> Vec<&str> {
+    roles.iter().map(RoleId::as_str).collect()
+}
+
+#[async_trait]
+impl Store for MongoStore {
+    async fn seed(&self, seed: Seed, by: &AuditContext) -> Result<()> {
+        transact!(self, tx => self.seed_in(&mut tx, &seed, by))
+    }
+
+    async fn ping(&self) -> Result<()> {
+        // A server that hangs keeps its connections open; only a limit of our own notices.
+        match tokio::time::timeout(PING_TIMEOUT, self.ping_primary()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::Unavailable("MongoDB does not answer in time".to_owned())),
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.place.clone()
+    }
+}
+
+/// Whatever stands in the way of a ping means that the store cannot be used now.
+fn unavailable(error: mongodb::error::Error) -> StoreError {
+    match store_error(error) {
+        StoreError::Backend(reason) | StoreError::Corrupt(reason) => StoreError::Unavailable(reason),
+        other => other,
+    }
+}
