@@ -1,0 +1,48 @@
+//! The conformance suite of the stores: one test per sentence of the traits in `rolekeeper::store`, each on every
+//! backend, each on a store of its own. A backend that keeps every promise here keeps the contract.
+//!
+//! Each file is about one trait and ends with the list of its tests; `fixtures` holds what they are written with.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod fixtures;
+
+/// Makes a test on every backend of each function named. `empty:` leaves out the seed.
+macro_rules! on_every_backend {
+    (empty: $($name:ident),* $(,)?) => { on_every_backend!(@ run_on_empty; $($name),*); };
+    (@ $run:ident; $($name:ident),*) => {
+        mod sqlite_file {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::fixtures::$run(crate::support::stores::Backend::SqliteFile, super::$name).await;
+            })*
+        }
+        mod sqlite_memory {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::fixtures::$run(crate::support::stores::Backend::SqliteMemory, super::$name).await;
+            })*
+        }
+        mod mongo {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::fixtures::$run(crate::support::stores::Backend::Mongo, super::$name).await;
+            })*
+        }
+    };
+    ($($name:ident),* $(,)?) => { on_every_backend!(@ run; $($name),*); };
+}
+
+mod audit;
+mod documents;
+mod holders;
+mod permissions;
+mod race;
+mod roles;
+mod rooms;
+mod seed;
+mod tokens;
+mod users;

@@ -1,0 +1,10 @@
+//! What the suites under `tests/` share: a real MongoDB server, a clock and ids that a test decides on, and fresh
+//! stores on every backend. Nothing here asserts anything about Rolekeeper; the suites do. Start with `stores`.
+
+#![allow(dead_code, reason = "each suite is a program of its own and uses the part it needs")]
+
+pub mod clock;
+pub mod mongod;
+pub mod raw;
+pub mod stores;
+pub mod wheel;

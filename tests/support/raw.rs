@@ -1,0 +1,119 @@
+//! Data that no operation of the traits writes, put into a store past them: bots, personal tokens, settings, trash of
+//! others. What the backends' documents and tables look like is known here and nowhere else in the tests.
+
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::{Collection, Database};
+use rolekeeper::domain::ids::{PermissionId, UserId};
+use rolekeeper::domain::time::Timestamp;
+use rolekeeper::domain::token::TokenHash;
+
+use super::stores::{Raw, TestStore};
+
+impl TestStore {
+    /// Makes an account one of another kind: `bot`, `app`.
+    pub async fn plant_kind(&self, user: &UserId, kind: &str) {
+        match &self.raw {
+            Raw::Sqlite(store) => {
+                let sql = format!("UPDATE users SET kind = {} WHERE id = {}", quoted(kind), quoted(user.as_str()));
+                store.run_sql(&sql).await.unwrap();
+            }
+            Raw::Mongo(database) => update(database, user, doc! { "$set": { "type": kind } }).await,
+        }
+    }
+
+    /// Adds a token that its owner made for programs.
+    pub async fn plant_personal_token(&self, user: &UserId, hash: &TokenHash) {
+        match &self.raw {
+            Raw::Sqlite(store) => {
+                let (user, hash) = (quoted(user.as_str()), quoted(hash.expose()));
+                let sql = format!("INSERT INTO login_tokens (hash, user_id, personal) VALUES ({hash}, {user}, 1)");
+                store.run_sql(&sql).await.unwrap();
+            }
+            Raw::Mongo(database) => {
+                let token = doc! {
+                    "hashedToken": hash.expose(),
+                    "type": "personalAccessToken",
+                    "createdAt": mongodb::bson::DateTime::from_millis(0),
+                    "name": "ci",
+                    "bypassTwoFactor": false,
+                };
+                update(database, user, doc! { "$push": { "services.resume.loginTokens": token } }).await;
+            }
+        }
+    }
+
+    /// Stores the value of a setting; `json` is JSON text.
+    pub async fn plant_setting(&self, id: &str, json: &str) {
+        match &self.raw {
+            Raw::Sqlite(store) => {
+                let sql = format!("INSERT INTO settings (id, value) VALUES ({}, {})", quoted(id), quoted(json));
+                store.run_sql(&sql).await.unwrap();
+            }
+            Raw::Mongo(database) => {
+                let value: serde_json::Value = serde_json::from_str(json).unwrap();
+                let value: Bson = mongodb::bson::serialize_to_bson(&value).unwrap();
+                collection(database, "rocketchat_settings")
+                    .insert_one(doc! { "_id": id, "value": value })
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+
+    /// Leaves a permission in the trash, as the removal of a setting does.
+    pub async fn plant_trashed_permission(&self, id: &PermissionId, at: Timestamp) {
+        match &self.raw {
+            Raw::Sqlite(store) => {
+                let (id, at) = (quoted(id.as_str()), at.as_millis());
+                let document = quoted(&format!("{{\"_id\":{}}}", serde_json::json!(id)));
+                let sql = format!(
+                    "INSERT INTO trash (collection, id, document, deleted_at) VALUES ('permissions', {id}, {document}, {at})"
+                );
+                store.run_sql(&sql).await.unwrap();
+            }
+            Raw::Mongo(database) => {
+                let trashed = doc! {
+                    "_id": id.as_str(),
+                    "roles": [],
+                    "__collection__": "permissions",
+                    "_deletedAt": mongodb::bson::DateTime::from_millis(at.as_millis()),
+                };
+                collection(database, "rocketchat__trash").insert_one(trashed).await.unwrap();
+            }
+        }
+    }
+
+    /// Writes a document as another writer would; only a backend that has documents can.
+    pub async fn insert(&self, name: &str, document: Document) {
+        let Raw::Mongo(database) = &self.raw else {
+            panic!("documents are MongoDB's");
+        };
+        collection(database, name).insert_one(document).await.unwrap();
+    }
+
+    /// The documents of a collection, when the backend has documents.
+    pub async fn documents(&self, name: &str, filter: Document) -> Option<Vec<Document>> {
+        let Raw::Mongo(database) = &self.raw else {
+            return None;
+        };
+        let mut cursor = collection(database, name).find(filter).await.unwrap();
+        let mut found = Vec::new();
+        while cursor.advance().await.unwrap() {
+            found.push(cursor.deserialize_current().unwrap());
+        }
+        Some(found)
+    }
+}
+
+fn collection(database: &Database, name: &str) -> Collection<Document> {
+    database.collection(name)
+}
+
+async fn update(database: &Database, user: &UserId, change: Document) {
+    let outcome = collection(database, "users").update_one(doc! { "_id": user.as_str() }, change).await.unwrap();
+    assert_eq!(outcome.matched_count, 1);
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

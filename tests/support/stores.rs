@@ -1,0 +1,126 @@
+//! Fresh stores for tests, one function for every backend. What a test wants to see that no method of the traits can
+//! make (a bot, a personal token, a role that others left behind) is written past them by [`Raw`].
+
+use std::sync::Arc;
+
+use mongodb::Database;
+use rolekeeper::clock::Clock as _;
+use rolekeeper::clock::Ids;
+use rolekeeper::domain::audit::{Actor, AuditContext};
+use rolekeeper::domain::ids::UserId;
+use rolekeeper::store::Store;
+use rolekeeper::store::mongo::MongoStore;
+use rolekeeper::store::sqlite::{Location, SqliteStore};
+use tempfile::TempDir;
+
+use super::clock::{TestClock, TestIds};
+use super::{mongod, wheel};
+
+/// Every backend there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// SQLite in a file.
+    SqliteFile,
+    /// SQLite in memory.
+    SqliteMemory,
+    /// MongoDB, real.
+    Mongo,
+}
+
+/// Whether MongoDB takes the locks that keep roles and assignments together; SQLite has one writer either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleLocks {
+    /// As in a released binary.
+    On,
+    /// To show what they are for.
+    Off,
+}
+
+/// The way past the traits.
+pub enum Raw {
+    /// SQL on the store's own connection.
+    Sqlite(Arc<SqliteStore>),
+    /// The store's database.
+    Mongo(Database),
+}
+
+/// A store of its own for one test.
+pub struct TestStore {
+    /// What is tested.
+    pub store: Arc<dyn Store>,
+    /// What time it is for [`TestStore::by`].
+    pub clock: Arc<TestClock>,
+    /// Where the store's ids come from.
+    pub ids: Arc<TestIds>,
+    /// The way past the traits.
+    pub raw: Raw,
+    // Removed with the store.
+    _directory: Option<TempDir>,
+}
+
+/// An empty store: not even seeded.
+pub async fn fresh(backend: Backend) -> TestStore {
+    fresh_with(backend, RoleLocks::On).await
+}
+
+/// An empty store with or without its locks.
+pub async fn fresh_with(backend: Backend, locks: RoleLocks) -> TestStore {
+    let (clock, ids) = (Arc::new(TestClock::default()), Arc::new(TestIds::default()));
+    match backend {
+        Backend::SqliteFile => {
+            std::fs::create_dir_all(wheel::scratch()).unwrap();
+            let directory = tempfile::tempdir_in(wheel::scratch()).unwrap();
+            let location = Location::File(directory.path().join("rolekeeper.db"));
+            sqlite(location, clock, ids, Some(directory))
+        }
+        Backend::SqliteMemory => sqlite(Location::Memory, clock, ids, None),
+        Backend::Mongo => mongo(locks, clock, ids).await,
+    }
+}
+
+fn sqlite(location: Location, clock: Arc<TestClock>, ids: Arc<TestIds>, directory: Option<TempDir>) -> TestStore {
+    let store = Arc::new(SqliteStore::open(location, Arc::clone(&ids) as Arc<dyn Ids>).unwrap());
+    TestStore { store: Arc::clone(&store) as _, clock, ids, raw: Raw::Sqlite(store), _directory: directory }
+}
+
+async fn mongo(locks: RoleLocks, clock: Arc<TestClock>, ids: Arc<TestIds>) -> TestStore {
+    // Starting the shared server takes seconds and must not hold up the runtime's other tasks.
+    let url = tokio::task::spawn_blocking(mongod::fresh_database_url).await.unwrap();
+    let for_store = Arc::clone(&ids) as Arc<dyn Ids>;
+    let store = match locks {
+        RoleLocks::On => MongoStore::connect(&url, for_store).await,
+        RoleLocks::Off => MongoStore::connect_without_role_locks(&url, for_store).await,
+    };
+    let store = store.unwrap();
+    let raw = Raw::Mongo(store.database());
+    TestStore { store: Arc::new(store), clock, ids, raw, _directory: None }
+}
+
+/// The id of the account that [`TestStore::by`] names.
+pub const ACTOR_ID: &str = "actorActorActor23";
+
+impl TestStore {
+    /// The circumstances of a change that is made now.
+    pub fn by(&self) -> AuditContext {
+        AuditContext {
+            actor: Actor::User { id: UserId::from_stored(ACTOR_ID), username: "root".to_owned() },
+            at: self.clock.now(),
+            request_id: Some("req-1".to_owned()),
+            address: Some("192.0.2.7".to_owned()),
+            reason: None,
+        }
+    }
+
+    /// The circumstances of a change that is made one second later than the last.
+    pub fn later(&self) -> AuditContext {
+        self.clock.advance(1_000);
+        self.by()
+    }
+
+    /// Removes what the end of the process would not: a database on a server that stays.
+    pub async fn finish(self) {
+        if let Raw::Mongo(database) = self.raw {
+            database.drop().await.unwrap();
+        }
+    }
+}
