@@ -6,7 +6,9 @@
 //! * [`domain`]: what roles and permissions are; pure
 //! * [`clock`]: the only source of time, randomness and ids
 //! * [`store`]: where the facts live
+//! * [`service`]: the use cases
 
 pub mod clock;
 pub mod domain;
+pub mod service;
 pub mod store;

@@ -1,0 +1,132 @@
+//! The use cases: the only thing a handler may call. A use case checks what depends on who asks, asks the domain, and
+//! makes one call to the store for everything that must be decided and done at once.
+//!
+//! No HTTP in here (statuses and texts are chosen in `http::error`) and no database.
+
+pub mod auth;
+pub mod error;
+pub mod passwords;
+pub mod permissions;
+pub mod roles;
+pub mod rooms;
+pub mod settings;
+pub mod users;
+pub mod workspace;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::clock::{Clock, Ids};
+use crate::domain::audit::{Actor, AuditContext};
+use crate::domain::token::Token;
+use crate::domain::user::User;
+use crate::store::{Page, Store};
+
+pub use error::{Result, ServiceError};
+use passwords::Passwords;
+
+/// Everything the use cases need; one for the whole process, shared by all handlers.
+pub struct Services {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    passwords: Passwords,
+    overrides: BTreeMap<&'static str, Value>,
+}
+
+/// Where a request comes from, for the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `X-Request-Id` of the answer.
+    pub request_id: String,
+    /// The client's address.
+    pub address: Option<String>,
+    /// The reason the caller gave for a change.
+    pub reason: Option<String>,
+}
+
+/// Somebody who has shown who he is. Only [`Services::authenticate`] and a log-in make one.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account as it was when the request came in.
+    pub user: User,
+    /// The token of this request.
+    pub token: Token,
+    /// Where from.
+    pub origin: Origin,
+}
+
+impl Caller {
+    /// The username, or the id while there is none.
+    pub fn username(&self) -> &str {
+        self.user.username.as_deref().unwrap_or(self.user.id.as_str())
+    }
+}
+
+impl Services {
+    /// Puts the use cases together. `overrides` are settings that the operator fixed, already of the right type.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        passwords: Passwords,
+        overrides: BTreeMap<&'static str, Value>,
+    ) -> Self {
+        Self { store, clock, ids, passwords, overrides }
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// The store's own sentence.
+    pub async fn check_store(&self) -> Result<()> {
+        Ok(self.store.ping().await?)
+    }
+
+    fn context(&self, actor: &User, origin: &Origin) -> AuditContext {
+        let username = actor.username.clone().unwrap_or_else(|| actor.id.as_str().to_owned());
+        AuditContext {
+            actor: Actor::User { id: actor.id.clone(), username },
+            at: self.clock.now(),
+            request_id: Some(origin.request_id.clone()),
+            address: origin.address.clone(),
+            reason: origin.reason.clone(),
+        }
+    }
+
+    fn audit(&self, caller: &Caller) -> AuditContext {
+        self.context(&caller.user, &caller.origin)
+    }
+
+    /// The window a caller asked for, within the workspace's bounds (contract 1.11).
+    async fn page(&self, wanted: PageRequest) -> Result<Page> {
+        let most = self.integer(crate::domain::setting::UPPER_COUNT_LIMIT).await?.max(1);
+        let default = self.integer(crate::domain::setting::DEFAULT_COUNT).await?.max(1);
+        let count = match wanted.count {
+            Some(count) if count >= 1.0 => Some(bounded(count, most)),
+            Some(count) if count == 0.0 && self.boolean(crate::domain::setting::ALLOW_INFINITE_COUNT).await? => None,
+            _ => Some(default.min(most).unsigned_abs()),
+        };
+        Ok(Page { offset: wanted.offset.map_or(0, |offset| bounded(offset, i64::MAX)), count })
+    }
+}
+
+/// The window a caller asked for, as he wrote it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PageRequest {
+    /// How many items to pass over.
+    pub offset: Option<f64>,
+    /// How many items at most.
+    pub count: Option<f64>,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from float saturates, which is what a bound wants"
+)]
+fn bounded(number: f64, most: i64) -> u64 {
+    (number.max(0.0) as i64).min(most) as u64
+}

@@ -1,0 +1,225 @@
+//! Roles: list, create, redefine, delete, give and take (contract 4). What must be decided together with the change is
+//! decided by the store; what depends on who asks, and in which order, is decided here.
+
+use super::error::{Late, RoleRefusal, UserRefusal};
+use super::{Caller, PageRequest, Result, ServiceError, Services};
+use crate::domain::ids::{RoleId, RoleRef, RoomId};
+use crate::domain::permission::{ACCESS_PERMISSIONS, ASSIGN_ADMIN_ROLE, VIEW_OTHER_USER_CHANNELS};
+use crate::domain::role::{ADMIN, Assignment, NewRole, Place, Role, RoleDefinition, RoleScope, TrashedRole};
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+use crate::store::{Changes, Conflict, Listing, Noun, StoreError, Unique, UsernameMatch};
+
+/// A role to give or take, as the caller named everything.
+pub struct AssignmentRequest {
+    /// Whose.
+    pub username: String,
+    /// Which role, by id.
+    pub role: Option<String>,
+    /// In which room.
+    pub room: Option<String>,
+}
+
+impl Services {
+    /// Every role, in the order of creation (contract 4.1).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list_roles(&self) -> Result<Vec<Role>> {
+        Ok(self.store.list_roles().await?)
+    }
+
+    /// Roles changed or deleted since a date, everything when none is given (contract 4.2).
+    ///
+    /// # Errors
+    /// `InvalidUpdatedSince` when the text is no date.
+    pub async fn sync_roles(&self, updated_since: Option<&str>) -> Result<Changes<Role, TrashedRole>> {
+        let since = match updated_since {
+            None => Timestamp::EPOCH,
+            Some(text) => Timestamp::parse(text).ok_or(RoleRefusal::InvalidUpdatedSince)?,
+        };
+        Ok(self.store.roles_changed_since(since).await?)
+    }
+
+    /// Makes a custom role (contract 4.4).
+    ///
+    /// # Errors
+    /// `AccessNotAllowed`, then `NameTaken`.
+    pub async fn create_role(&self, caller: &Caller, definition: RoleDefinition) -> Result<Role> {
+        self.require_access(caller, Late::CreateRole).await?;
+        let role = NewRole { id: self.ids.role_id(), definition };
+        self.store.create_role(role, &self.audit(caller)).await.map_err(name_taken)
+    }
+
+    /// Redefines a role (contract 4.5). Never brings back a role that is gone.
+    ///
+    /// # Errors
+    /// In this order: `AccessNotAllowed`, `NotFound`, `Immutable`, `NameTaken`.
+    pub async fn update_role(&self, caller: &Caller, role: &str, wanted: RoleDefinition) -> Result<Role> {
+        self.require_access(caller, Late::UpdateRole).await?;
+        let id = RoleId::parse(role).map_err(|_| RoleRefusal::NotFound)?;
+        self.store.update_role(&id, wanted, &self.audit(caller)).await.map_err(|error| match error {
+            StoreError::NotFound(Noun::Role) => RoleRefusal::NotFound.into(),
+            StoreError::Conflict(Conflict::RoleProtected) => RoleRefusal::Immutable.into(),
+            other => name_taken(other),
+        })
+    }
+
+    /// Deletes the role that has this id or, if none has, this name (contract 4.6).
+    ///
+    /// # Errors
+    /// In this order: `NotFound`, `Undeletable`, `InUse` with who holds it.
+    pub async fn delete_role(&self, caller: &Caller, role: &str) -> Result<()> {
+        let reference = RoleRef::parse(role).map_err(|_| RoleRefusal::NotFound)?;
+        let role = self.store.resolve_role(&reference).await?.ok_or(RoleRefusal::NotFound)?;
+        self.store.delete_role(&role.id, &self.audit(caller)).await.map_err(|error| match error {
+            StoreError::NotFound(Noun::Role) => RoleRefusal::NotFound.into(),
+            StoreError::Conflict(Conflict::RoleProtected) => RoleRefusal::Undeletable.into(),
+            StoreError::Conflict(Conflict::RoleInUse(usage)) => RoleRefusal::InUse(usage).into(),
+            other => other.into(),
+        })
+    }
+
+    /// Gives a role (contract 4.3). The permission is checked late, as Rocket.Chat does.
+    ///
+    /// # Errors
+    /// In this order: `NotNamed` or `Unknown` (user), `NotNamed` (role), `ToAssignNotFound`, `AlreadyHeld`,
+    /// `AccessNotAllowed`, `AssigningAdminNotAllowed`, `NotInRoom`.
+    pub async fn assign_role(&self, caller: &Caller, request: AssignmentRequest) -> Result<Role> {
+        let user = self.named_user(&request.username).await?;
+        let id = named_role(request.role.as_deref())?.ok_or(RoleRefusal::ToAssignNotFound)?;
+        let role = self.store.find_role(&id).await?.ok_or(RoleRefusal::ToAssignNotFound)?;
+        let room = named_room(request.room.as_deref());
+        if self.holds(&user, &role, room.as_ref()).await? {
+            return Err(RoleRefusal::AlreadyHeld.into());
+        }
+        self.require_access(caller, Late::AssignRole).await?;
+        self.require_assigning_admin(caller, std::slice::from_ref(&role.id), Late::AssignRole).await?;
+        let assignment = Assignment { role: id, user: user.id, room };
+        match self.store.assign_role(&assignment, &self.audit(caller)).await {
+            Ok(()) => Ok(role),
+            // Without a room nobody "has" a room role (step 4), so giving it again is a success without effect.
+            Err(StoreError::Conflict(Conflict::RoleAlreadyHeld)) if is_roomless(&role, &assignment) => Ok(role),
+            Err(StoreError::NotFound(Noun::Role)) => Err(RoleRefusal::ToAssignNotFound.into()),
+            Err(StoreError::NotFound(Noun::User)) => Err(UserRefusal::Unknown.into()),
+            Err(StoreError::Conflict(Conflict::NotInRoom)) => Err(RoleRefusal::NotInRoom.into()),
+            Err(StoreError::Conflict(Conflict::RoleAlreadyHeld)) => Err(RoleRefusal::AlreadyHeld.into()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Takes a role (contract 4.7).
+    ///
+    /// # Errors
+    /// In this order: `NotNamed` (role), `NoSuchUsername`, `NotFound`, `NotHeld`, `LastAdministrator`,
+    /// `PermissionsLockout`.
+    pub async fn unassign_role(&self, caller: &Caller, request: AssignmentRequest) -> Result<Role> {
+        let id = named_role(request.role.as_deref())?;
+        let user = self.store.find_user_by_username(&request.username, UsernameMatch::Exact).await?;
+        let user = user.ok_or(UserRefusal::NoSuchUsername)?;
+        let id = id.ok_or(RoleRefusal::NotFound)?;
+        let role = self.store.find_role(&id).await?.ok_or(RoleRefusal::NotFound)?;
+        let room = named_room(request.room.as_deref());
+        if !self.holds(&user, &role, room.as_ref()).await? {
+            return Err(RoleRefusal::NotHeld.into());
+        }
+        let assignment = Assignment { role: id, user: user.id, room };
+        let taken = self.store.unassign_role(&assignment, &self.audit(caller)).await;
+        taken.map_err(|error| match error {
+            StoreError::NotFound(Noun::Role) => RoleRefusal::NotFound.into(),
+            StoreError::NotFound(Noun::User) => UserRefusal::NoSuchUsername.into(),
+            StoreError::Conflict(Conflict::RoleNotHeld) => RoleRefusal::NotHeld.into(),
+            StoreError::Conflict(Conflict::LastAdministrator { holders }) => {
+                RoleRefusal::LastAdministrator { holders }.into()
+            }
+            other => ServiceError::from(other),
+        })?;
+        Ok(role)
+    }
+
+    /// Who holds a role (contract 4.8).
+    ///
+    /// # Errors
+    /// In this order: `OfHoldersNotNamed`, `HoldersInRoomNotAllowed`, `OfHoldersNotFound`.
+    pub async fn list_holders(
+        &self,
+        caller: &Caller,
+        role: &str,
+        room: Option<&str>,
+        page: PageRequest,
+    ) -> Result<Listing<User>> {
+        if role.is_empty() {
+            return Err(RoleRefusal::OfHoldersNotNamed.into());
+        }
+        let room = room.filter(|room| !room.is_empty());
+        if room.is_some() && !self.is_allowed(caller, VIEW_OTHER_USER_CHANNELS).await? {
+            return Err(RoleRefusal::HoldersInRoomNotAllowed.into());
+        }
+        let id = RoleId::parse(role).map_err(|_| RoleRefusal::OfHoldersNotFound)?;
+        let role = self.store.find_role(&id).await?.ok_or(RoleRefusal::OfHoldersNotFound)?;
+        let page = self.page(page).await?;
+        match room.map(RoomId::parse) {
+            Some(Err(_)) => Ok(Listing { items: Vec::new(), total: 0 }),
+            Some(Ok(room)) => Ok(self.store.list_holders(&role, Some(&room), page).await?),
+            None => Ok(self.store.list_holders(&role, None, page).await?),
+        }
+    }
+
+    pub(super) async fn require_access(&self, caller: &Caller, late: Late) -> Result<()> {
+        if self.is_allowed(caller, ACCESS_PERMISSIONS).await? {
+            return Ok(());
+        }
+        Err(RoleRefusal::AccessNotAllowed(late).into())
+    }
+
+    /// Giving `admin` away takes a right of its own.
+    pub(super) async fn require_assigning_admin(&self, caller: &Caller, roles: &[RoleId], late: Late) -> Result<()> {
+        let admin = roles.iter().any(|role| role.as_str() == ADMIN);
+        if admin && !self.is_allowed(caller, ASSIGN_ADMIN_ROLE).await? {
+            return Err(RoleRefusal::AssigningAdminNotAllowed(late).into());
+        }
+        Ok(())
+    }
+
+    async fn named_user(&self, username: &str) -> Result<User> {
+        if username.trim().is_empty() {
+            return Err(UserRefusal::NotNamed.into());
+        }
+        let user = self.store.find_user_by_username(username, UsernameMatch::IgnoreCase).await?;
+        Ok(user.ok_or(UserRefusal::Unknown)?)
+    }
+
+    /// Whether the user has the role (contract 8.4): a room role counts only in the room that is asked about.
+    async fn holds(&self, user: &User, role: &Role, room: Option<&RoomId>) -> Result<bool> {
+        match role.place(room) {
+            Place::Workspace => Ok(role.scope == RoleScope::Users && user.holds(&role.id)),
+            Place::Room(room) => {
+                let roles = self.store.find_room_roles(&room, &user.id).await?;
+                Ok(roles.is_some_and(|roles| roles.contains(&role.id)))
+            }
+        }
+    }
+}
+
+/// The role a body names: `NotNamed` without one, `None` for a text that no role can have as id.
+fn named_role(role: Option<&str>) -> Result<Option<RoleId>> {
+    let role = role.filter(|role| !role.is_empty()).ok_or(RoleRefusal::NotNamed)?;
+    Ok(RoleId::parse(role).ok())
+}
+
+/// The room a body names. A text that no room can have as id stands for a room without members.
+fn named_room(room: Option<&str>) -> Option<RoomId> {
+    let room = room.filter(|room| !room.is_empty())?;
+    Some(RoomId::parse(room).unwrap_or_else(|_| RoomId::from_stored("")))
+}
+
+fn is_roomless(role: &Role, assignment: &Assignment) -> bool {
+    role.scope == RoleScope::Subscriptions && assignment.room.is_none()
+}
+
+fn name_taken(error: StoreError) -> ServiceError {
+    match error {
+        StoreError::AlreadyExists(Unique::RoleName) => RoleRefusal::NameTaken.into(),
+        other => other.into(),
+    }
+}
