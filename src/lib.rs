@@ -5,10 +5,20 @@
 //!
 //! * [`domain`]: what roles and permissions are; pure
 //! * [`clock`]: the only source of time, randomness and ids
+//! * [`secret`]: texts that must not be shown
+//! * [`config`]: the settings and their layers
+//! * [`cli`]: the command line
+//! * [`telemetry`]: the log
 //! * [`store`]: where the facts live
 //! * [`service`]: the use cases
+//! * [`health`]: asks a running server whether it is ready
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod health;
+pub mod secret;
 pub mod service;
 pub mod store;
+pub mod telemetry;

@@ -1,0 +1,144 @@
+//! The one table of settings: where each stands in a file, what its environment variable is called and which texts it
+//! accepts. How the layers are put together is `config`'s part; what each setting means is told in `config/default.toml`.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// One setting.
+pub(super) struct Key {
+    /// The table of the file that it stands in.
+    pub section: &'static str,
+    /// Its name within the table.
+    pub name: &'static str,
+    /// Its environment variable.
+    pub variable: &'static str,
+    /// Whether its value must not be shown, and may be given as a file (`<variable>_FILE`).
+    pub secret: bool,
+    /// Which texts it accepts.
+    pub accepts: fn(&str) -> bool,
+    /// Completes the sentence "<setting> must be …".
+    pub must_be: &'static str,
+}
+
+impl Key {
+    /// The name with its table, as `server.port`.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// The variable that names a file with the value.
+    pub fn file_variable(&self) -> Option<String> {
+        self.secret.then(|| format!("{}_FILE", self.variable))
+    }
+}
+
+/// Finds a setting by its place in a file.
+pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.section == section && key.name == name)
+}
+
+/// The bounds of the numbers.
+const WORKERS: RangeInclusive<usize> = 1..=1024;
+const SHUTDOWN_SECONDS: RangeInclusive<u64> = 0..=3600;
+const BCRYPT_COST: RangeInclusive<u32> = 10..=14;
+
+/// Every setting except those of the workspace, whose ids are open.
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    Key { section: "server", name: "bind", variable: "ROLEKEEPER_BIND", secret: false,
+        accepts: |text| IpAddr::from_str(text).is_ok(), must_be: "an IP address such as 127.0.0.1 or ::1" },
+    Key { section: "server", name: "port", variable: "PORT", secret: false,
+        accepts: |text| u16::from_str(text).is_ok(), must_be: "a whole number from 0 to 65535" },
+    Key { section: "server", name: "root_url", variable: "ROOT_URL", secret: false,
+        accepts: |text| is_url(text, &["http://", "https://"]), must_be: "an address that begins with http:// or https://" },
+    Key { section: "server", name: "workers", variable: "ROLEKEEPER_WORKERS", secret: false,
+        accepts: |text| is_within(text, &WORKERS), must_be: "a whole number from 1 to 1024" },
+    Key { section: "server", name: "shutdown_seconds", variable: "ROLEKEEPER_SHUTDOWN_SECONDS", secret: false,
+        accepts: |text| is_within(text, &SHUTDOWN_SECONDS), must_be: "a whole number from 0 to 3600" },
+    Key { section: "store", name: "mongo_url", variable: "MONGO_URL", secret: true,
+        accepts: |text| is_url(text, &["mongodb://", "mongodb+srv://"]),
+        must_be: "a connection string that begins with mongodb:// or mongodb+srv://" },
+    Key { section: "store", name: "data_dir", variable: "ROLEKEEPER_DATA_DIR", secret: false,
+        accepts: |text| !text.is_empty(), must_be: "the path of a folder" },
+    Key { section: "administrator", name: "username", variable: "ADMIN_USERNAME", secret: false,
+        accepts: is_one_line, must_be: "one line of text" },
+    Key { section: "administrator", name: "password", variable: "ADMIN_PASS", secret: true,
+        accepts: |text| !text.is_empty(), must_be: "a text that is not empty" },
+    Key { section: "administrator", name: "email", variable: "ADMIN_EMAIL", secret: false,
+        accepts: |text| is_one_line(text) && text.contains('@'), must_be: "an e-mail address" },
+    Key { section: "administrator", name: "name", variable: "ADMIN_NAME", secret: false,
+        accepts: is_one_line, must_be: "one line of text" },
+    Key { section: "passwords", name: "bcrypt_cost", variable: "ROLEKEEPER_BCRYPT_COST", secret: false,
+        accepts: |text| is_within(text, &BCRYPT_COST), must_be: "a whole number from 10 to 14" },
+    Key { section: "log", name: "format", variable: "ROLEKEEPER_LOG_FORMAT", secret: false,
+        accepts: |text| matches!(text, "text" | "json"), must_be: "\"text\" or \"json\"" },
+    Key { section: "log", name: "filter", variable: "ROLEKEEPER_LOG", secret: false,
+        accepts: is_filter, must_be: "a log filter such as info or info,rolekeeper::store=debug" },
+];
+
+fn is_within<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> bool {
+    text.parse().is_ok_and(|number| range.contains(&number))
+}
+
+fn is_one_line(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
+fn is_url(text: &str, schemes: &[&str]) -> bool {
+    let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+    rest.is_some_and(|rest| !rest.is_empty()) && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+/// `level` or `module=level`, separated by commas. A misspelt level would otherwise be read as a module's name and
+/// silence everything else.
+fn is_filter(text: &str) -> bool {
+    let is_level = |level: &str| level.parse::<log::LevelFilter>().is_ok();
+    !text.is_empty()
+        && text.split(',').map(str::trim).all(|part| match part.split_once('=') {
+            Some((module, level)) => !module.is_empty() && is_level(level),
+            None => is_level(part) || part.contains("::"),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepts(variable: &str, text: &str) -> bool {
+        KEYS.iter().any(|key| key.variable == variable && (key.accepts)(text))
+    }
+
+    #[test]
+    fn numbers_end_at_their_bounds() {
+        for (variable, good, bad) in [
+            ("PORT", ["0", "65535"], ["-1", "65536"]),
+            ("ROLEKEEPER_WORKERS", ["1", "1024"], ["0", "1025"]),
+            ("ROLEKEEPER_SHUTDOWN_SECONDS", ["0", "3600"], ["-1", "3601"]),
+            ("ROLEKEEPER_BCRYPT_COST", ["10", "14"], ["9", "15"]),
+        ] {
+            assert!(good.iter().all(|text| accepts(variable, text)), "{variable}");
+            assert!(!bad.iter().any(|text| accepts(variable, text)), "{variable}");
+        }
+    }
+
+    #[test]
+    fn a_filter_with_a_misspelt_level_is_refused() {
+        for text in ["info", "off", "WARN", "info,rolekeeper::store=debug", "rolekeeper=trace", "warn, mongodb=debug"] {
+            assert!(is_filter(text), "{text}");
+        }
+        for text in ["", "inof", "info,", "rolekeeper=loud", "=debug", "info,a=b=debug"] {
+            assert!(!is_filter(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_need_their_scheme_and_a_host() {
+        assert!(accepts("ROOT_URL", "https://roles.example.org/"));
+        assert!(accepts("MONGO_URL", "mongodb+srv://cluster.example.org/rocketchat"));
+        for text in ["", "roles.example.org", "https://", "ftp://example.org", "http://a b", "mongodb://host"] {
+            assert!(!accepts("ROOT_URL", text), "{text}");
+        }
+        assert!(!accepts("MONGO_URL", "localhost:27017"));
+    }
+}
