@@ -9,8 +9,10 @@
 //! * [`config`]: the settings and their layers
 //! * [`cli`]: the command line
 //! * [`telemetry`]: the log
+//! * [`metrics`]: what is counted and timed
 //! * [`store`]: where the facts live
 //! * [`service`]: the use cases
+//! * [`http`]: the HTTP surfaces
 //! * [`health`]: asks a running server whether it is ready
 
 pub mod cli;
@@ -18,6 +20,8 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod health;
+pub mod http;
+pub mod metrics;
 pub mod secret;
 pub mod service;
 pub mod store;

@@ -1,0 +1,232 @@
+//! The one place that fixes the order of checks of a request (contract 1.6): who is it (401), may he (403), is the query
+//! or body right (400, 413); only then does a handler run.
+//!
+//! A handler names both the permission and the parameters in its signature, `Call<AccessPermissions, DeleteRole>`, and a
+//! [`Call`] or a [`Visit`] is the only way to reach the services, so a handler that forgets its check does not compile.
+//! What each error looks like is in `http::error`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::ApiError;
+use super::rocketchat::body::{BodyProblem, MAX_BODY_BYTES, parse_body};
+use super::rocketchat::query::parse_query;
+use super::rocketchat::shape::{Shape, Source, fit};
+use crate::domain::permission;
+use crate::domain::token::TokenText;
+use crate::service::{Caller, Origin, ServiceError, Services};
+
+/// The services as the web server carries them; only this module can open it.
+pub struct Gate {
+    services: Arc<Services>,
+    site: String,
+}
+
+impl Gate {
+    /// Puts the services behind the gate. `site` is the address that links to this server begin with, without a slash
+    /// at its end.
+    pub const fn new(services: Arc<Services>, site: String) -> Self {
+        Self { services, site }
+    }
+}
+
+/// Which permissions a route needs. Implemented by the markers below, one per rule, each from the one permission table.
+pub trait Requirement: 'static {
+    /// One of these is enough; none at all means that any account may.
+    const ANY_OF: &'static [&'static str];
+}
+
+macro_rules! requirement {
+    ($(#[$doc:meta])* $name:ident: $permissions:expr) => {
+        $(#[$doc])*
+        pub struct $name;
+        impl Requirement for $name {
+            const ANY_OF: &'static [&'static str] = $permissions;
+        }
+    };
+}
+
+requirement! {
+    /// Anybody with an account, and routes whose contract checks a permission later than here.
+    AnyUser: &[]
+}
+requirement! {
+    /// Whoever administers roles and permissions.
+    AccessPermissions: &[permission::ACCESS_PERMISSIONS]
+}
+requirement! {
+    /// Whoever may switch accounts on and off.
+    EditActiveStatus: &[permission::EDIT_OTHER_USER_ACTIVE_STATUS, permission::MANAGE_MODERATION_ACTIONS]
+}
+
+/// The parameters of a route: what the client must send, and the type the handler gets.
+pub trait Input: DeserializeOwned + 'static {
+    /// What is accepted.
+    const SHAPE: Shape;
+    /// Where it comes from.
+    const SOURCE: Source = Source::Body;
+
+    /// The error for parameters that do not fit; `problem` is the validator's text.
+    fn refusal(problem: String) -> ApiError {
+        ApiError::Shape { source: Self::SOURCE, problem }
+    }
+
+    /// Makes the parameters from what was sent. The default is the way of every route but those whose contract has a
+    /// form of its own.
+    ///
+    /// # Errors
+    /// [`Input::refusal`] with the validator's text.
+    fn accept(value: Value) -> Result<Self, ApiError> {
+        let values = fit(&Self::SHAPE, value, Self::SOURCE).map_err(Self::refusal)?;
+        serde_json::from_value(Value::Object(values)).map_err(|error| {
+            // `fit` lets only declared types through; a difference to the Rust type is a defect of the declaration.
+            ServiceError::Internal(format!("the declared shape and the type differ: {error}")).into()
+        })
+    }
+}
+
+/// A route without parameters; whatever is sent is not read.
+#[derive(Debug, serde::Deserialize)]
+pub struct Nothing {}
+
+impl Input for Nothing {
+    const SHAPE: Shape = Shape::open(&[]);
+    const SOURCE: Source = Source::Query;
+}
+
+/// An authenticated, authorized request with parameters of the right type.
+pub struct Call<P, I = Nothing> {
+    gate: web::Data<Gate>,
+    /// Who is calling.
+    pub caller: Caller,
+    /// What he sent.
+    pub input: I,
+    rule: PhantomData<P>,
+}
+
+impl<P, I> Call<P, I> {
+    /// The use cases.
+    pub fn services(&self) -> &Services {
+        &self.gate.services
+    }
+
+    /// What links to this server begin with.
+    pub fn site(&self) -> &str {
+        &self.gate.site
+    }
+}
+
+impl<P: Requirement, I: Input> FromRequest for Call<P, I> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let gate = gate(&request)?;
+            let caller = authenticate(&gate.services, &request).await?;
+            authorize::<P>(&gate.services, &caller).await?;
+            let input = read_input(&request, payload).await?;
+            Ok(Self { gate, caller, input, rule: PhantomData })
+        })
+    }
+}
+
+/// A request to a route that needs no account, with parameters of the right type.
+pub struct Visit<I = Nothing> {
+    gate: web::Data<Gate>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What was sent.
+    pub input: I,
+}
+
+impl<I> Visit<I> {
+    /// The use cases.
+    pub fn services(&self) -> &Services {
+        &self.gate.services
+    }
+
+    /// What links to this server begin with.
+    pub fn site(&self) -> &str {
+        &self.gate.site
+    }
+}
+
+impl<I: Input> FromRequest for Visit<I> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let gate = gate(&request)?;
+            let input = read_input(&request, payload).await?;
+            Ok(Self { gate, origin: origin(&request), input })
+        })
+    }
+}
+
+fn gate(request: &HttpRequest) -> Result<web::Data<Gate>, ApiError> {
+    let gate = request.app_data::<web::Data<Gate>>().cloned();
+    gate.ok_or_else(|| ServiceError::Internal("the services are not wired".to_owned()).into())
+}
+
+async fn authenticate(services: &Services, request: &HttpRequest) -> Result<Caller, ApiError> {
+    let headers = request.headers();
+    let (Some(user), Some(token)) = (text(headers, "x-user-id"), text(headers, "x-auth-token")) else {
+        return Err(ServiceError::Unauthenticated.into());
+    };
+    Ok(services.authenticate(user, &TokenText::new(token), origin(request)).await?)
+}
+
+async fn authorize<P: Requirement>(services: &Services, caller: &Caller) -> Result<(), ApiError> {
+    if P::ANY_OF.is_empty() {
+        return Ok(());
+    }
+    for permission in P::ANY_OF {
+        if services.is_allowed(caller, permission).await? {
+            return Ok(());
+        }
+    }
+    Err(ServiceError::Forbidden.into())
+}
+
+async fn read_input<I: Input>(request: &HttpRequest, payload: Payload) -> Result<I, ApiError> {
+    let value = match I::SOURCE {
+        Source::Query => Value::Object(parse_query(request.query_string())?),
+        Source::Body => {
+            let bytes = read_body(payload).await?;
+            parse_body(text(request.headers(), CONTENT_TYPE.as_str()), &bytes)?
+        }
+    };
+    I::accept(value)
+}
+
+async fn read_body(mut payload: Payload) -> Result<web::BytesMut, ApiError> {
+    let mut bytes = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| ApiError::BodyCutShort)?;
+        if bytes.len() + chunk.len() >= MAX_BODY_BYTES {
+            return Err(BodyProblem::TooLarge.into());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
+}
+
+fn origin(request: &HttpRequest) -> Origin {
+    request.extensions().get::<Origin>().cloned().unwrap_or_default()
+}

@@ -1,0 +1,11 @@
+//! The HTTP surfaces: requests become typed calls of a service, and its answers become responses. No rule about roles is
+//! decided here and no store is touched. Start with [`routes`] for what there is and with [`call`] for the order in
+//! which a request is checked; [`rocketchat`] is `/api/v1`.
+
+pub mod answer;
+pub mod call;
+pub mod context;
+pub mod error;
+pub mod public;
+pub mod rocketchat;
+pub mod routes;

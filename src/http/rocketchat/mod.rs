@@ -1,0 +1,14 @@
+//! The Rocket.Chat surface, `/api/v1`. Here: how a request's body and query become values ([`body`]) and how an
+//! endpoint's declared shape coerces or refuses them ([`shape`]), to the letter of what existing clients expect.
+
+pub mod body;
+pub mod channels;
+mod coerce;
+pub mod login;
+mod numbers;
+pub mod permissions;
+pub mod query;
+pub mod roles;
+pub mod shape;
+pub mod users;
+mod views;

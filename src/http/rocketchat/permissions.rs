@@ -1,0 +1,62 @@
+//! `permissions.*` (contract 5).
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::shape::{Field, Shape, Source};
+use crate::domain::ids::{PermissionId, RoleId};
+use crate::domain::permission::Grant;
+use crate::http::answer::{Answer, success};
+use crate::http::call::{AccessPermissions, AnyUser, Call, Input};
+
+/// Parameters of `permissions.listAll`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListAllPermissions {
+    updated_since: Option<String>,
+}
+
+impl Input for ListAllPermissions {
+    const SHAPE: Shape = Shape::closed(&[Field::text("updatedSince").nullable()]);
+    const SOURCE: Source = Source::Query;
+}
+
+/// `GET permissions.listAll` (contract 5.1).
+pub async fn list_permissions(call: Call<AnyUser, ListAllPermissions>) -> Answer {
+    let changes = call.services().list_permissions(call.input.updated_since.as_deref()).await?;
+    Ok(success(json!({"update": changes.updated, "remove": changes.removed})))
+}
+
+/// Body of `permissions.update`.
+#[derive(Deserialize)]
+pub struct UpdatePermissions {
+    permissions: Vec<PermissionRoles>,
+}
+
+#[derive(Deserialize)]
+struct PermissionRoles {
+    #[serde(rename = "_id")]
+    id: String,
+    roles: Vec<String>,
+}
+
+const PERMISSION_ROLES: Shape = Shape::closed(&[Field::required_text("_id"), Field::unique_texts("roles").required()]);
+
+impl Input for UpdatePermissions {
+    const SHAPE: Shape = Shape::closed(&[Field::list("permissions", &PERMISSION_ROLES).required()]);
+}
+
+/// `POST permissions.update` (contract 5.2).
+pub async fn update_permissions(call: Call<AccessPermissions, UpdatePermissions>) -> Answer {
+    let grants = call.input.permissions.iter().map(grant).collect();
+    let permissions = call.services().update_permissions(&call.caller, grants).await?;
+    Ok(success(json!({"permissions": permissions})))
+}
+
+/// The ids need no check of their own: one that does not exist is refused by name, whatever it looks like.
+fn grant(entry: &PermissionRoles) -> Grant {
+    Grant {
+        permission: PermissionId::from_stored(entry.id.as_str()),
+        roles: entry.roles.iter().map(|role| RoleId::from_stored(role.as_str())).collect(),
+    }
+}

@@ -1,0 +1,221 @@
+//! `roles.*` (contract 4). Each handler is one use case; what it needs and what it takes is in its signature.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::shape::{Field, Shape, Source};
+use super::views;
+use crate::domain::role::{Role, RoleDefinition, RoleScope};
+use crate::http::answer::{Answer, Empty, success};
+use crate::http::call::{AccessPermissions, AnyUser, Call, Input};
+use crate::http::error::ApiError;
+use crate::service::error::RoleRefusal;
+use crate::service::roles::AssignmentRequest;
+use crate::service::{PageRequest, ServiceError};
+
+/// `GET roles.list` (contract 4.1).
+pub async fn list_roles(call: Call<AnyUser>) -> Answer {
+    let roles: Vec<Value> = call.services().list_roles().await?.iter().map(without_update_time).collect();
+    Ok(success(json!({"roles": roles})))
+}
+
+fn without_update_time(role: &Role) -> Value {
+    let mut value = json!(role);
+    if let Value::Object(fields) = &mut value {
+        fields.remove("_updatedAt");
+    }
+    value
+}
+
+/// Parameters of `roles.sync`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncRoles {
+    updated_since: Option<String>,
+}
+
+impl Input for SyncRoles {
+    const SHAPE: Shape = Shape::closed(&[Field::text("updatedSince")]);
+    const SOURCE: Source = Source::Query;
+}
+
+/// `GET roles.sync` (contract 4.2).
+pub async fn sync_roles(call: Call<AnyUser, SyncRoles>) -> Answer {
+    let changes = call.services().sync_roles(call.input.updated_since.as_deref()).await?;
+    let removed: Vec<Value> = changes.removed.iter().map(|role| trashed(json!(role))).collect();
+    Ok(success(json!({"roles": {"update": changes.updated, "remove": removed}})))
+}
+
+/// A trashed document names the collection it came from.
+fn trashed(mut document: Value) -> Value {
+    document["__collection__"] = "roles".into();
+    document
+}
+
+/// Body of `roles.create`.
+#[derive(Deserialize)]
+pub struct CreateRole {
+    name: String,
+    description: Option<String>,
+    scope: Option<RoleScope>,
+    mandatory2fa: Option<bool>,
+}
+
+const SCOPES: &[&str] = &[RoleScope::Users.as_str(), RoleScope::Subscriptions.as_str()];
+
+impl Input for CreateRole {
+    const SHAPE: Shape = Shape::closed(&[
+        Field::required_text("name"),
+        Field::text("description").nullable(),
+        Field::text("scope").nullable().one_of(SCOPES),
+        Field::boolean("mandatory2fa").nullable(),
+    ]);
+
+    fn refusal(_: String) -> ApiError {
+        ServiceError::from(RoleRefusal::InvalidProperties).into()
+    }
+}
+
+impl CreateRole {
+    /// Fields that were not sent get their defaults, also in an update (contract 4.5).
+    fn definition(&self) -> RoleDefinition {
+        RoleDefinition {
+            name: self.name.clone(),
+            description: self.description.clone().unwrap_or_default(),
+            scope: self.scope.unwrap_or(RoleScope::Users),
+            mandatory2fa: self.mandatory2fa.unwrap_or(false),
+        }
+    }
+}
+
+/// `POST roles.create` (contract 4.4).
+pub async fn create_role(call: Call<AnyUser, CreateRole>) -> Answer {
+    let role = call.services().create_role(&call.caller, call.input.definition()).await?;
+    Ok(success(json!({"role": role})))
+}
+
+/// Body of `roles.update`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateRole {
+    role_id: String,
+    #[serde(flatten)]
+    definition: CreateRole,
+}
+
+impl Input for UpdateRole {
+    const SHAPE: Shape = Shape::closed(&[
+        Field::required_text("roleId"),
+        Field::required_text("name"),
+        Field::text("description").nullable(),
+        Field::text("scope").nullable().one_of(SCOPES),
+        Field::boolean("mandatory2fa").nullable(),
+    ]);
+
+    fn refusal(problem: String) -> ApiError {
+        CreateRole::refusal(problem)
+    }
+}
+
+/// `POST roles.update` (contract 4.5).
+pub async fn update_role(call: Call<AnyUser, UpdateRole>) -> Answer {
+    let UpdateRole { role_id, definition } = &call.input;
+    let role = call.services().update_role(&call.caller, role_id, definition.definition()).await?;
+    Ok(success(json!({"role": role})))
+}
+
+/// Body of `roles.delete`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteRole {
+    role_id: String,
+}
+
+impl Input for DeleteRole {
+    const SHAPE: Shape = Shape::closed(&[Field::required_text("roleId")]);
+}
+
+/// `POST roles.delete` (contract 4.6 and 13).
+pub async fn delete_role(call: Call<AccessPermissions, DeleteRole>) -> Answer {
+    call.services().delete_role(&call.caller, &call.input.role_id).await?;
+    Ok(success(Empty {}))
+}
+
+/// Body of `roles.addUserToRole`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddUserToRole {
+    username: String,
+    role_id: Option<String>,
+    room_id: Option<String>,
+}
+
+impl Input for AddUserToRole {
+    const SHAPE: Shape =
+        Shape::closed(&[Field::required_text("username"), Field::text("roleId"), Field::text("roomId").nullable()]);
+}
+
+/// `POST roles.addUserToRole` (contract 4.3).
+pub async fn assign_role(call: Call<AnyUser, AddUserToRole>) -> Answer {
+    let AddUserToRole { username, role_id, room_id } = &call.input;
+    let request = AssignmentRequest { username: username.clone(), role: role_id.clone(), room: room_id.clone() };
+    let role = call.services().assign_role(&call.caller, request).await?;
+    Ok(success(json!({"role": role})))
+}
+
+/// Body of `roles.removeUserFromRole`. The room is called `scope`; `roomId` is accepted and means nothing.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoveUserFromRole {
+    username: String,
+    role_id: Option<String>,
+    scope: Option<String>,
+}
+
+impl Input for RemoveUserFromRole {
+    const SHAPE: Shape = Shape::closed(&[
+        Field::required_text("username"),
+        Field::text("roleId"),
+        Field::text("roomId").nullable(),
+        Field::text("scope").nullable(),
+    ]);
+}
+
+/// `POST roles.removeUserFromRole` (contract 4.7).
+pub async fn unassign_role(call: Call<AccessPermissions, RemoveUserFromRole>) -> Answer {
+    let RemoveUserFromRole { username, role_id, scope } = &call.input;
+    let request = AssignmentRequest { username: username.clone(), role: role_id.clone(), room: scope.clone() };
+    let role = call.services().unassign_role(&call.caller, request).await?;
+    Ok(success(json!({"role": role})))
+}
+
+/// Parameters of `roles.getUsersInRole`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetUsersInRole {
+    role: String,
+    room_id: Option<String>,
+    count: Option<f64>,
+    offset: Option<f64>,
+}
+
+impl Input for GetUsersInRole {
+    const SHAPE: Shape = Shape::closed(&[
+        Field::required_text("role"),
+        Field::text("roomId"),
+        Field::number("count"),
+        Field::number("offset"),
+        Field::text("sort"),
+        Field::text("query"),
+    ]);
+    const SOURCE: Source = Source::Query;
+}
+
+/// `GET roles.getUsersInRole` (contract 4.8).
+pub async fn list_holders(call: Call<AccessPermissions, GetUsersInRole>) -> Answer {
+    let GetUsersInRole { role, room_id, count, offset } = &call.input;
+    let page = PageRequest { offset: *offset, count: *count };
+    let listing = call.services().list_holders(&call.caller, role, room_id.as_deref(), page).await?;
+    let users: Vec<_> = listing.items.iter().map(views::holder).collect();
+    Ok(success(json!({"users": users, "total": listing.total})))
+}
