@@ -14,7 +14,9 @@
 //! * [`service`]: the use cases
 //! * [`http`]: the HTTP surfaces
 //! * [`health`]: asks a running server whether it is ready
+//! * [`app`]: wires everything and runs it
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,3 +1,62 @@
-//! The server; nothing to serve yet.
+//! Arguments, logging, settings, server, exit code: 0 when stopped as asked, 1 when something failed while running,
+//! 2 when it could not start as configured.
 
-fn main() {}
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use rolekeeper::app::{App, Sources, StartError, overrides};
+use rolekeeper::cli::{Cli, Command};
+use rolekeeper::config::{self, Settings};
+use rolekeeper::{health, telemetry};
+
+const FAILED: u8 = 1;
+const MISCONFIGURED: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let environment: BTreeMap<_, _> = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect();
+    let settings = match config::load(&cli.flags, &environment) {
+        Ok(settings) => settings,
+        Err(problems) => return fail(MISCONFIGURED, problems),
+    };
+    match cli.command() {
+        Command::Serve => serve(&settings),
+        Command::Health { url } => match health::check(&url.unwrap_or_else(|| settings.server.local_url())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(FAILED, error),
+        },
+        Command::CheckConfig => match overrides(&settings) {
+            Ok(_) => {
+                println!("configuration is valid\n{}", settings.describe());
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(MISCONFIGURED, error),
+        },
+    }
+}
+
+#[tokio::main]
+async fn serve(settings: &Settings) -> ExitCode {
+    if let Err(error) = telemetry::init(settings.log.format, &settings.log.filter) {
+        return fail(FAILED, error);
+    }
+    let mut app = match App::build(settings, Sources::default()).await {
+        Ok(app) => app,
+        Err(error @ StartError::Metrics(_)) => return fail(FAILED, error),
+        Err(error) => return fail(MISCONFIGURED, error),
+    };
+    if let Some(text) = app.announcement() {
+        println!("{text}");
+    }
+    match app.run_until_stopped().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, error),
+    }
+}
+
+fn fail(code: u8, why: impl std::fmt::Display) -> ExitCode {
+    eprintln!("rolekeeper: {why}");
+    ExitCode::from(code)
+}

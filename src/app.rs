@@ -1,0 +1,297 @@
+//! Wires everything together: opens the store the settings name, makes the workspace usable, listens, and stops without
+//! failing anybody. Nothing else constructs more than its own part; only `main` and the tests build an [`App`].
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App as ActixApp, HttpServer, web};
+use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::{Clock, Ids, RandomIds, SystemClock};
+use crate::config::{AdministratorSettings, ServerSettings, Settings, StoreSettings};
+use crate::http::call::Gate;
+use crate::http::context::{Surroundings, surround};
+use crate::http::public::{Lifecycle, Phase, Vitals};
+use crate::http::routes::routes;
+use crate::metrics::Metrics;
+use crate::secret::Secret;
+use crate::service::passwords::Passwords;
+use crate::service::settings::parse_overrides;
+use crate::service::workspace::{AdministratorOutcome, FirstAdministrator};
+use crate::service::{ServiceError, Services};
+use crate::store::mongo::MongoStore;
+use crate::store::sqlite::{Location, SqliteStore};
+use crate::store::{Store, StoreError};
+
+/// File name of the embedded store in the data directory.
+pub const DATABASE_FILE: &str = "rolekeeper.sqlite3";
+
+/// Why a server does not start: one sentence for the operator each, without secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings of the workspace that their table does not allow.
+    #[error("{}", .0.join("\n"))]
+    Settings(Vec<String>),
+    /// The folder of the embedded store cannot be made.
+    #[error("the data directory {path} cannot be used: {reason}")]
+    DataDirectory {
+        /// As configured.
+        path: String,
+        /// The system's word.
+        reason: io::Error,
+    },
+    /// The store cannot be opened or made usable.
+    #[error("{}", sentence(.0))]
+    Store(StoreError),
+    /// The workspace cannot be made usable.
+    #[error("the workspace cannot be prepared: {0}")]
+    Workspace(ServiceError),
+    /// The port is taken, or not ours to take.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Address and port.
+        address: String,
+        /// The system's word.
+        reason: io::Error,
+    },
+    /// The metrics contradict each other; a defect.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl From<ServiceError> for StartError {
+    fn from(error: ServiceError) -> Self {
+        Self::Workspace(error)
+    }
+}
+
+/// A store that refuses says in full what is wrong with it; nothing needs to stand before that.
+fn sentence(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable(sentence) => sentence.clone(),
+        error => error.to_string(),
+    }
+}
+
+/// Where time, randomness and ids come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness and ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Default for Sources {
+    /// The machine's own.
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds) }
+    }
+}
+
+/// A server that listens but does not answer yet.
+pub struct App {
+    server: Server,
+    port: u16,
+    lifecycle: Arc<Lifecycle>,
+    announcement: Option<String>,
+}
+
+impl App {
+    /// Opens the store, seeds it where something is absent, makes the first administrator where there is nobody, and
+    /// takes the port.
+    ///
+    /// # Errors
+    /// [`StartError`] with one sentence for the operator.
+    pub async fn build(settings: &Settings, sources: Sources) -> Result<Self, StartError> {
+        let overrides = overrides(settings)?;
+        let listener = listen(&settings.server)?;
+        let port = listener.local_addr().map_err(|reason| listen_error(&settings.server, reason))?.port();
+        let server_settings = ServerSettings { port, ..settings.server.clone() };
+        let store = open_store(&settings.store, &sources).await?;
+        log::info!("keeping roles in {}", store.describe());
+        let passwords = Passwords::new(settings.passwords.bcrypt_cost);
+        let services = Services::new(store, sources.clock.clone(), sources.ids.clone(), passwords, overrides);
+        services.seed().await?;
+        let outcome = services.ensure_administrator(first_administrator(&settings.administrator)).await?;
+        let announcement = announcement(&outcome, &settings.administrator.username, &server_settings.root_url());
+        let lifecycle = Arc::new(Lifecycle::default());
+        let parts = Parts {
+            services: Arc::new(services),
+            metrics: Arc::new(Metrics::new()?),
+            lifecycle: lifecycle.clone(),
+            ids: sources.ids,
+        };
+        let server = serve(listener, &server_settings, parts)?;
+        Ok(Self { server, port, lifecycle, announcement })
+    }
+
+    /// The port it listens on, also when any free one was asked for.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What to tell the person who started the server, once and nowhere else: it may hold a password.
+    pub fn announcement(&mut self) -> Option<String> {
+        self.announcement.take()
+    }
+
+    /// Answers requests until the process is told to stop (SIGTERM, SIGINT), then finishes what is in flight.
+    ///
+    /// # Errors
+    /// What the operating system says when listening or waiting for signals fails.
+    pub async fn run_until_stopped(self) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        self.run_until(async move {
+            tokio::select! {
+                _ = terminate.recv() => log::info!("told to stop"),
+                _ = interrupt.recv() => log::info!("interrupted"),
+            }
+        })
+        .await
+    }
+
+    /// As [`App::run_until_stopped`], with another reason to stop.
+    ///
+    /// # Errors
+    /// What the operating system says when listening fails.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let handle = self.server.handle();
+        self.lifecycle.enter(Phase::Serving);
+        log::info!("serving on port {}", self.port);
+        let mut server = std::pin::pin!(self.server);
+        tokio::select! {
+            ended = &mut server => return ended,
+            () = stop => {}
+        }
+        self.lifecycle.enter(Phase::Draining);
+        let (ended, ()) = tokio::join!(server, handle.stop(true));
+        log::info!("stopped");
+        ended
+    }
+}
+
+/// What the request threads share.
+struct Parts {
+    services: Arc<Services>,
+    metrics: Arc<Metrics>,
+    lifecycle: Arc<Lifecycle>,
+    ids: Arc<dyn Ids>,
+}
+
+fn serve(listener: TcpListener, settings: &ServerSettings, parts: Parts) -> Result<Server, StartError> {
+    let gate = web::Data::new(Gate::new(parts.services.clone(), settings.root_url()));
+    let vitals = web::Data::new(Vitals {
+        lifecycle: parts.lifecycle.clone(),
+        metrics: parts.metrics.clone(),
+        services: parts.services,
+    });
+    let surroundings =
+        web::Data::new(Surroundings { ids: parts.ids, metrics: parts.metrics, lifecycle: parts.lifecycle });
+    let server = HttpServer::new(move || {
+        ActixApp::new()
+            .app_data(gate.clone())
+            .app_data(vitals.clone())
+            .app_data(surroundings.clone())
+            .wrap(from_fn(surround))
+            .configure(routes)
+    })
+    .disable_signals()
+    .shutdown_timeout(settings.shutdown_seconds);
+    let server = match settings.workers {
+        Some(workers) => server.workers(workers),
+        None => server,
+    };
+    Ok(server.listen(listener).map_err(|reason| listen_error(settings, reason))?.run())
+}
+
+/// The operator's overrides, checked; those without effect here are named once in the log.
+///
+/// # Errors
+/// `StartError::Settings` with every problem.
+pub fn overrides(settings: &Settings) -> Result<BTreeMap<&'static str, Value>, StartError> {
+    let (overrides, without_effect) = parse_overrides(&settings.workspace).map_err(StartError::Settings)?;
+    if !without_effect.is_empty() {
+        log::info!("these OVERWRITE_SETTING_ variables have no effect here: {}", without_effect.join(", "));
+    }
+    Ok(overrides)
+}
+
+fn listen(settings: &ServerSettings) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind((settings.bind, settings.port));
+    let listener = listener.map_err(|reason| listen_error(settings, reason))?;
+    listener.set_nonblocking(true).map_err(|reason| listen_error(settings, reason))?;
+    Ok(listener)
+}
+
+fn listen_error(settings: &ServerSettings, reason: io::Error) -> StartError {
+    StartError::Listen { address: format!("{}:{}", settings.bind, settings.port), reason }
+}
+
+async fn open_store(settings: &StoreSettings, sources: &Sources) -> Result<Arc<dyn Store>, StartError> {
+    let ids = sources.ids.clone();
+    if let Some(url) = &settings.mongo_url {
+        let store = MongoStore::connect(url.expose(), ids).await.map_err(StartError::Store)?;
+        return Ok(Arc::new(store));
+    }
+    let directory = &settings.data_dir;
+    std::fs::create_dir_all(directory)
+        .map_err(|reason| StartError::DataDirectory { path: directory.display().to_string(), reason })?;
+    let store = SqliteStore::open(Location::File(directory.join(DATABASE_FILE)), ids).map_err(StartError::Store)?;
+    Ok(Arc::new(store))
+}
+
+fn first_administrator(settings: &AdministratorSettings) -> FirstAdministrator {
+    FirstAdministrator {
+        username: settings.username.clone(),
+        name: settings.name.clone(),
+        email: settings.email.clone(),
+        password: settings.password.as_ref().map(|password: &Secret| password.expose().to_owned()),
+    }
+}
+
+fn announcement(outcome: &AdministratorOutcome, username: &str, site: &str) -> Option<String> {
+    match outcome {
+        AdministratorOutcome::Present => None,
+        AdministratorOutcome::Created => {
+            log::info!("created the administrator {username}");
+            None
+        }
+        AdministratorOutcome::Missing => {
+            log::warn!("nobody is an administrator; start once with ADMIN_PASS set to make {username} one");
+            None
+        }
+        AdministratorOutcome::CreatedWithPassword(password) => {
+            log::info!("created the administrator {username}");
+            Some(welcome(username, password, site))
+        }
+    }
+}
+
+/// The text for the first start: who to be, and a conversation that works when pasted into a shell.
+fn welcome(username: &str, password: &str, site: &str) -> String {
+    format!(
+        r#"
+Rolekeeper is ready at {site}
+
+  administrator: {username}
+  password:      {password}
+
+This password is shown once and kept nowhere. To see a role come and go, paste this into a shell:
+
+  API={site}/api/v1
+  LOGIN=$(curl -sS $API/login --data-urlencode 'user={username}' --data-urlencode 'password={password}')
+  USER_ID=$(echo "$LOGIN" | sed 's/.*"userId":"\([^"]*\)".*/\1/')
+  TOKEN=$(echo "$LOGIN" | sed 's/.*"authToken":"\([^"]*\)".*/\1/')
+  curl -sS $API/roles.create -H "X-User-Id: $USER_ID" -H "X-Auth-Token: $TOKEN" -d '{{"name":"deputy","description":"Stands in"}}'
+  curl -sS $API/roles.delete -H "X-User-Id: $USER_ID" -H "X-Auth-Token: $TOKEN" -d '{{"roleId":"deputy"}}'
+"#
+    )
+}
