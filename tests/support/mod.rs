@@ -6,5 +6,6 @@
 pub mod clock;
 pub mod mongod;
 pub mod raw;
+pub mod server;
 pub mod stores;
 pub mod wheel;

@@ -1,0 +1,65 @@
+//! The HTTP suite: what clients see, at the wire, of a real server on every store that a server can have. Files are
+//! named after the words of the paths; what holds of all routes is in `bodies`, `order_of_checks` and `public`.
+//!
+//! The contract of the answers is Rocket.Chat's; bodies that are longer than a line are kept under `snapshots`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::server::{Start, TestServer};
+use support::stores::Backend;
+
+/// Makes a test on every store of each function named, on a server with an administrator; or, with the name of a group
+/// and a variable, on one with that variable in its environment.
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => { on_every_store!(@ []; $($name),*); };
+    ($group:ident, $($variable:literal = $value:literal),+; $($name:ident),* $(,)?) => {
+        mod $group {
+            use super::*;
+            on_every_store!(@ [$(($variable, $value)),+]; $($name),*);
+        }
+    };
+    (@ $environment:expr; $($name:ident),*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::run(crate::support::stores::Backend::SqliteFile, &$environment, super::$name).await;
+            })*
+        }
+        mod mongo {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::run(crate::support::stores::Backend::Mongo, &$environment, super::$name).await;
+            })*
+        }
+    };
+}
+
+mod bodies;
+mod channels;
+mod drop_in;
+mod login;
+mod me;
+mod order_of_checks;
+mod outage;
+mod permissions;
+mod public;
+mod race;
+mod record;
+mod restart;
+mod roles;
+mod roles_delete;
+mod users;
+
+/// Runs a test on a server that has its default roles and an administrator, nothing else.
+async fn run(backend: Backend, environment: &[(&str, &str)], body: impl AsyncFn(&TestServer)) {
+    let mut start = Start::fresh(backend).await;
+    for (variable, value) in environment {
+        start = start.set(variable, value);
+    }
+    let server = start.go().await;
+    body(&server).await;
+    server.finish().await;
+}
