@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod mongod;
+pub mod process;
 pub mod raw;
 pub mod server;
 pub mod stores;
