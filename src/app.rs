@@ -22,6 +22,7 @@ use crate::http::routes::routes;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
 use crate::service::passwords::Passwords;
+use crate::service::registration::FirstUser;
 use crate::service::settings::parse_overrides;
 use crate::service::workspace::{AdministratorOutcome, FirstAdministrator};
 use crate::service::{ServiceError, Services};
@@ -117,7 +118,9 @@ impl App {
         let store = open_store(&settings.store, &sources).await?;
         log::info!("keeping roles in {}", store.describe());
         let passwords = Passwords::new(settings.passwords.bcrypt_cost);
-        let services = Services::new(store, sources.clock.clone(), sources.ids.clone(), passwords, overrides);
+        let first_user = first_user(&settings.administrator);
+        let services =
+            Services::new(store, sources.clock.clone(), sources.ids.clone(), passwords, overrides, first_user);
         services.seed().await?;
         let outcome = services.ensure_administrator(first_administrator(&settings.administrator)).await?;
         let announcement = announcement(&outcome, &settings.administrator.username, &server_settings.root_url());
@@ -248,6 +251,10 @@ async fn open_store(settings: &StoreSettings, sources: &Sources) -> Result<Arc<d
     Ok(Arc::new(store))
 }
 
+const fn first_user(settings: &AdministratorSettings) -> FirstUser {
+    if settings.first_user_is_admin { FirstUser::BecomesAdministrator } else { FirstUser::IsOrdinary }
+}
+
 fn first_administrator(settings: &AdministratorSettings) -> FirstAdministrator {
     FirstAdministrator {
         username: settings.username.clone(),
@@ -262,6 +269,10 @@ fn announcement(outcome: &AdministratorOutcome, username: &str, site: &str) -> O
         AdministratorOutcome::Present => None,
         AdministratorOutcome::Created => {
             log::info!("created the administrator {username}");
+            None
+        }
+        AdministratorOutcome::Awaited => {
+            log::warn!("nobody is an administrator; the first person who registers becomes one");
             None
         }
         AdministratorOutcome::Missing => {

@@ -73,6 +73,8 @@ pub struct AdministratorSettings {
     pub email: Option<String>,
     /// The name that people see.
     pub name: String,
+    /// Whether the first person who registers becomes the administrator instead.
+    pub first_user_is_admin: bool,
 }
 
 /// How passwords are kept.
@@ -152,6 +154,7 @@ impl Settings {
             ("administrator.password", secret(self.administrator.password.as_ref())),
             ("administrator.email", or_none(self.administrator.email.clone())),
             ("administrator.name", self.administrator.name.clone()),
+            ("administrator.first_user_is_admin", self.administrator.first_user_is_admin.to_string()),
             ("passwords.bcrypt_cost", self.passwords.bcrypt_cost.to_string()),
             ("log.format", self.log.format.to_string()),
             ("log.filter", self.log.filter.clone()),

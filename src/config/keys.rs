@@ -69,6 +69,8 @@ pub(super) const KEYS: &[Key] = &[
         accepts: |text| is_one_line(text) && text.contains('@'), must_be: "an e-mail address" },
     Key { section: "administrator", name: "name", variable: "ADMIN_NAME", secret: false,
         accepts: is_one_line, must_be: "one line of text" },
+    Key { section: "administrator", name: "first_user_is_admin", variable: "ROLEKEEPER_FIRST_USER_IS_ADMIN", secret: false,
+        accepts: |text| matches!(text, "true" | "false"), must_be: "true or false" },
     Key { section: "passwords", name: "bcrypt_cost", variable: "ROLEKEEPER_BCRYPT_COST", secret: false,
         accepts: |text| is_within(text, &BCRYPT_COST), must_be: "a whole number from 10 to 14" },
     Key { section: "log", name: "format", variable: "ROLEKEEPER_LOG_FORMAT", secret: false,

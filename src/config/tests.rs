@@ -103,6 +103,7 @@ fn every_variable_and_flag_reaches_its_setting() {
         ("ADMIN_PASS", "12345"),
         ("ADMIN_EMAIL", "root@example.org"),
         ("ADMIN_NAME", "Root"),
+        ("ROLEKEEPER_FIRST_USER_IS_ADMIN", "true"),
         ("ROLEKEEPER_BCRYPT_COST", "12"),
         ("ROLEKEEPER_LOG_FORMAT", "json"),
         ("ROLEKEEPER_LOG", "debug"),
@@ -115,7 +116,8 @@ fn every_variable_and_flag_reaches_its_setting() {
         "server.bind = 0.0.0.0\nserver.port = 7\nserver.root_url = https://roles.example.org\nserver.workers = 3\n\
          server.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\n\
          administrator.username = root\nadministrator.password = (set)\nadministrator.email = root@example.org\n\
-         administrator.name = Root\npasswords.bcrypt_cost = 12\nlog.format = json\nlog.filter = debug"
+         administrator.name = Root\nadministrator.first_user_is_admin = true\n\
+         passwords.bcrypt_cost = 12\nlog.format = json\nlog.filter = debug"
     );
     assert_eq!(settings.administrator.password, Some(Secret::new("12345")), "digits stay text");
     assert_eq!(settings.server.local_url(), "http://127.0.0.1:7");

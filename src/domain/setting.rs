@@ -78,8 +78,15 @@ pub const BLOCKED_USERNAMES: Setting = text("Accounts_BlockedUsernameList", "");
 pub const SYSTEM_BLOCKED_USERNAMES: Setting =
     text("Accounts_SystemBlockedUsernameList", "admin,administrator,system,user");
 
+/// Who may register: `Public`, `Secret URL` or `Disabled`.
+pub const REGISTRATION_FORM: Setting = text("Accounts_RegistrationForm", "Public");
+/// The secret that registering takes under `Secret URL`.
+pub const REGISTRATION_SECRET: Setting = text("Accounts_RegistrationForm_SecretURL", "");
+/// Whether an account that somebody made for himself waits until an administrator activates it.
+pub const APPROVE_NEW_USERS: Setting = boolean("Accounts_ManuallyApproveNewUsers", false);
+
 /// All of them.
-pub const SETTINGS: [Setting; 13] = [
+pub const SETTINGS: [Setting; 16] = [
     LOGIN_EXPIRATION,
     DEFAULT_COUNT,
     UPPER_COUNT_LIMIT,
@@ -93,6 +100,9 @@ pub const SETTINGS: [Setting; 13] = [
     ROOM_NAME_PATTERN,
     BLOCKED_USERNAMES,
     SYSTEM_BLOCKED_USERNAMES,
+    REGISTRATION_FORM,
+    REGISTRATION_SECRET,
+    APPROVE_NEW_USERS,
 ];
 
 impl Setting {

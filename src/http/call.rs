@@ -147,6 +147,7 @@ pub struct Visit<I = Nothing> {
     pub origin: Origin,
     /// What was sent.
     pub input: I,
+    credentials: Option<(String, TokenText)>,
 }
 
 impl<I> Visit<I> {
@@ -159,6 +160,21 @@ impl<I> Visit<I> {
     pub fn site(&self) -> &str {
         &self.gate.site
     }
+
+    /// Whether the visitor sent credentials that count.
+    ///
+    /// # Errors
+    /// What the store says; credentials that do not count are nobody's, not an error.
+    pub async fn is_logged_in(&self) -> Result<bool, ApiError> {
+        let Some((user, token)) = &self.credentials else {
+            return Ok(false);
+        };
+        match self.gate.services.authenticate(user, token, self.origin.clone()).await {
+            Ok(_) => Ok(true),
+            Err(ServiceError::Unauthenticated) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl<I: Input> FromRequest for Visit<I> {
@@ -170,7 +186,7 @@ impl<I: Input> FromRequest for Visit<I> {
         Box::pin(async move {
             let gate = gate(&request)?;
             let input = read_input(&request, payload).await?;
-            Ok(Self { gate, origin: origin(&request), input })
+            Ok(Self { gate, origin: origin(&request), input, credentials: credentials(&request) })
         })
     }
 }
@@ -181,11 +197,14 @@ fn gate(request: &HttpRequest) -> Result<web::Data<Gate>, ApiError> {
 }
 
 async fn authenticate(services: &Services, request: &HttpRequest) -> Result<Caller, ApiError> {
+    let (user, token) = credentials(request).ok_or(ServiceError::Unauthenticated)?;
+    Ok(services.authenticate(&user, &token, origin(request)).await?)
+}
+
+fn credentials(request: &HttpRequest) -> Option<(String, TokenText)> {
     let headers = request.headers();
-    let (Some(user), Some(token)) = (text(headers, "x-user-id"), text(headers, "x-auth-token")) else {
-        return Err(ServiceError::Unauthenticated.into());
-    };
-    Ok(services.authenticate(user, &TokenText::new(token), origin(request)).await?)
+    let (user, token) = (text(headers, "x-user-id")?, text(headers, "x-auth-token")?);
+    Some((user.to_owned(), TokenText::new(token)))
 }
 
 async fn authorize<P: Requirement>(services: &Services, caller: &Caller) -> Result<(), ApiError> {

@@ -15,7 +15,9 @@ use super::rocketchat::body::BodyProblem;
 use super::rocketchat::query::QueryProblem;
 use super::rocketchat::shape::Source;
 use crate::service::ServiceError;
-use crate::service::error::{Late, LoginRefusal, PermissionRefusal, RoleRefusal, RoomRefusal, UserRefusal};
+use crate::service::error::{
+    Late, LoginRefusal, PermissionRefusal, RegistrationRefusal, RoleRefusal, RoomRefusal, UserRefusal,
+};
 
 /// Seconds after which a client may try again when the store could not answer.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -171,6 +173,7 @@ fn service(error: &ServiceError) -> Refusal {
         ServiceError::Role(refusal) => role(refusal),
         ServiceError::Permission(refusal) => permission(refusal),
         ServiceError::User(refusal) => user(refusal),
+        ServiceError::Registration(refusal) => registration(refusal),
         ServiceError::Room(refusal) => room(refusal),
         ServiceError::PermissionsLockout => Refusal::thrown(
             "At least one active user must be able to administer permissions",
@@ -323,6 +326,27 @@ fn user(refusal: &UserRefusal) -> Refusal {
         UserRefusal::SoleOwner(rooms) => Refusal::thrown("", "user-last-owner")
             .details(json!({"shouldBeRemoved": rooms.alone, "shouldChangeOwner": rooms.shared})),
         UserRefusal::ToChangeUnknown => Refusal::thrown("Invalid user", "error-invalid-user"),
+    }
+}
+
+/// Contract 9.7.
+fn registration(refusal: &RegistrationRefusal) -> Refusal {
+    match refusal {
+        RegistrationRefusal::LoggedIn => Refusal::text("Logged in users can not register again."),
+        RegistrationRefusal::InvalidName => Refusal::text("Name contains invalid characters"),
+        RegistrationRefusal::InvalidUsername => Refusal::text("The username provided is not valid"),
+        RegistrationRefusal::UsernameTaken => Refusal::text("Username is already in use"),
+        RegistrationRefusal::EmailTaken => Refusal::text("Email already exists"),
+        RegistrationRefusal::Disabled => {
+            Refusal::thrown("User registration is disabled", "error-user-registration-disabled")
+        }
+        RegistrationRefusal::WrongSecret => {
+            Refusal::thrown("User registration is only allowed via Secret URL", "error-user-registration-secret")
+        }
+        RegistrationRefusal::InvalidEmail => Refusal::thrown("Invalid email", "error-invalid-email"),
+        RegistrationRefusal::NoPassword => {
+            Refusal::thrown("The field Password is required", "error-the-field-is-required")
+        }
     }
 }
 

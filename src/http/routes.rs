@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::{Resource, Route, guard, web};
 
 use super::public::{answer_not_found, answer_options, show_health, show_info, show_metrics, show_readiness};
-use super::rocketchat::{channels, login, permissions, roles, users};
+use super::rocketchat::{channels, login, permissions, register, roles, users};
 
 /// Tells actix every route.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -27,6 +27,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/api/v1/roles.getUsersInRole").route(get().to(roles::list_holders)))
         .service(resource("/api/v1/permissions.listAll").route(get().to(permissions::list_permissions)))
         .service(resource("/api/v1/permissions.update").route(post().to(permissions::update_permissions)))
+        .service(resource("/api/v1/users.register").route(post().to(register::register)))
         .service(resource("/api/v1/users.create").route(post().to(users::create_user)))
         .service(resource("/api/v1/users.info").route(get().to(users::view_user)))
         .service(resource("/api/v1/users.setActiveStatus").route(post().to(users::set_active_status)))

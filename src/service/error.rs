@@ -31,6 +31,9 @@ pub enum ServiceError {
     /// Something about accounts.
     #[error("{0:?}")]
     User(UserRefusal),
+    /// Somebody may not make his own account.
+    #[error("registration refused: {0:?}")]
+    Registration(RegistrationRefusal),
     /// Something about rooms.
     #[error("{0:?}")]
     Room(RoomRefusal),
@@ -182,6 +185,29 @@ pub enum UserRefusal {
     ToChangeUnknown,
 }
 
+/// Why somebody does not get an account of his own making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistrationRefusal {
+    /// He has one and is logged in with it.
+    LoggedIn,
+    /// The name has characters that pages could take for markup.
+    InvalidName,
+    /// The username does not match the workspace's pattern, or is reserved.
+    InvalidUsername,
+    /// Somebody has the username.
+    UsernameTaken,
+    /// Nobody may register.
+    Disabled,
+    /// Registering takes a secret, and this is not it.
+    WrongSecret,
+    /// The e-mail address is none.
+    InvalidEmail,
+    /// The password is empty.
+    NoPassword,
+    /// Somebody has the address.
+    EmailTaken,
+}
+
 /// What can be wrong about rooms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomRefusal {
@@ -212,6 +238,11 @@ impl From<PermissionRefusal> for ServiceError {
 impl From<UserRefusal> for ServiceError {
     fn from(refusal: UserRefusal) -> Self {
         Self::User(refusal)
+    }
+}
+impl From<RegistrationRefusal> for ServiceError {
+    fn from(refusal: RegistrationRefusal) -> Self {
+        Self::Registration(refusal)
     }
 }
 impl From<RoomRefusal> for ServiceError {

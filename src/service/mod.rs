@@ -7,6 +7,7 @@ pub mod auth;
 pub mod error;
 pub mod passwords;
 pub mod permissions;
+pub mod registration;
 pub mod roles;
 pub mod rooms;
 pub mod settings;
@@ -26,6 +27,7 @@ use crate::store::{Page, Store};
 
 pub use error::{Result, ServiceError};
 use passwords::Passwords;
+use registration::FirstUser;
 
 /// Everything the use cases need; one for the whole process, shared by all handlers.
 pub struct Services {
@@ -34,6 +36,7 @@ pub struct Services {
     ids: Arc<dyn Ids>,
     passwords: Passwords,
     overrides: BTreeMap<&'static str, Value>,
+    first_user: FirstUser,
 }
 
 /// Where a request comes from, for the record.
@@ -66,15 +69,17 @@ impl Caller {
 }
 
 impl Services {
-    /// Puts the use cases together. `overrides` are settings that the operator fixed, already of the right type.
+    /// Puts the use cases together. `overrides` are settings that the operator fixed, already of the right type;
+    /// `first_user` is what registering means while nobody is an administrator.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         passwords: Passwords,
         overrides: BTreeMap<&'static str, Value>,
+        first_user: FirstUser,
     ) -> Self {
-        Self { store, clock, ids, passwords, overrides }
+        Self { store, clock, ids, passwords, overrides, first_user }
     }
 
     /// Whether the store answers.

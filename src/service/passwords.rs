@@ -13,7 +13,7 @@ use crate::domain::user::PasswordHash;
 const CONCURRENT: usize = 2;
 
 /// Lower-case hexadecimal SHA-256 of a password: what clients that hash before sending send. Never shown.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PasswordDigest(String);
 
 impl PasswordDigest {

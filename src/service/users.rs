@@ -155,7 +155,7 @@ impl Services {
 
     /// The roles a new account gets: those asked for, each of which must exist, or those of every new account, as far as
     /// they exist.
-    async fn roles_of_new_account(&self, wanted: Option<&[String]>) -> Result<Vec<RoleId>> {
+    pub(super) async fn roles_of_new_account(&self, wanted: Option<&[String]>) -> Result<Vec<RoleId>> {
         let known = self.store.list_roles().await?;
         let exists = |text: &str| known.iter().find(|role| role.id.as_str() == text).map(|role| role.id.clone());
         let mut roles: Vec<RoleId> = match wanted {
@@ -168,6 +168,13 @@ impl Services {
         let mut seen = std::collections::HashSet::new();
         roles.retain(|role| seen.insert(role.clone()));
         Ok(roles)
+    }
+
+    /// Whether a username is reserved.
+    pub(super) async fn is_blocked(&self, username: &str) -> Result<bool> {
+        let mut blocked = self.list(BLOCKED_USERNAMES).await?;
+        blocked.extend(self.list(SYSTEM_BLOCKED_USERNAMES).await?);
+        Ok(blocked.iter().any(|name| name_key(name) == name_key(username)))
     }
 
     async fn check_new_account(&self, request: &AccountRequest) -> Result<()> {
@@ -186,9 +193,7 @@ impl Services {
         if !is_address(&request.email) {
             return Err(UserRefusal::InvalidEmail(request.email.clone()).into());
         }
-        let mut blocked = self.list(BLOCKED_USERNAMES).await?;
-        blocked.extend(self.list(SYSTEM_BLOCKED_USERNAMES).await?);
-        if blocked.iter().any(|name| name_key(name) == name_key(&request.username)) {
+        if self.is_blocked(&request.username).await? {
             return Err(UserRefusal::BlockedUsername(request.username.clone()).into());
         }
         Ok(())
@@ -196,13 +201,13 @@ impl Services {
 }
 
 /// Characters that a page could take for markup.
-fn has_markup(name: &str) -> bool {
+pub(super) fn has_markup(name: &str) -> bool {
     name.contains(['<', '>', '/', '\\'])
 }
 
 /// Whether a text has the shape of an e-mail address: something, an at sign, a host with a dot or a bare host, no
 /// white space, no control characters. Whether it exists only a letter could tell.
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     let Some((local, host)) = text.rsplit_once('@') else { return false };
     let plain = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control());
     text.len() <= 254 && plain(local) && plain(host) && !host.starts_with('.') && !host.ends_with('.')

@@ -2,6 +2,7 @@
 //! are absent, and somebody who can administer it.
 
 use super::passwords::PasswordDigest;
+use super::registration::FirstUser;
 use super::{Result, Services};
 use crate::domain::audit::AuditContext;
 use crate::domain::ids::RoleId;
@@ -30,6 +31,8 @@ pub enum AdministratorOutcome {
     Created,
     /// One was made with this random password, to be shown once.
     CreatedWithPassword(String),
+    /// The first person who registers becomes one; until then there is none.
+    Awaited,
     /// People have accounts but none is an administrator, and the operator gave no password: nothing was done, because
     /// making one unasked would be a way in.
     Missing,
@@ -45,7 +48,8 @@ impl Services {
         Ok(self.store.seed(Seed::defaults(at), &AuditContext::system(at)).await?)
     }
 
-    /// Makes the first administrator when nobody is one and the workspace is empty, or the operator gave a password.
+    /// Makes the first administrator when nobody is one and the workspace is empty, or the operator gave a password. Makes
+    /// none without a password when the first person who registers is to become one.
     ///
     /// # Errors
     /// What the store says; a username or address that somebody else has is `Internal` with a sentence.
@@ -53,6 +57,9 @@ impl Services {
         let admin = self.store.role_usage(&RoleId::from_stored(ADMIN)).await?;
         if admin.users > 0 {
             return Ok(AdministratorOutcome::Present);
+        }
+        if wanted.password.is_none() && self.first_user == FirstUser::BecomesAdministrator {
+            return Ok(AdministratorOutcome::Awaited);
         }
         if wanted.password.is_none() && self.store.count_people(1).await? > 0 {
             return Ok(AdministratorOutcome::Missing);

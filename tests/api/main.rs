@@ -48,6 +48,7 @@ mod permissions;
 mod public;
 mod race;
 mod record;
+mod register;
 mod restart;
 mod roles;
 mod roles_delete;

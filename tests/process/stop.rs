@@ -11,6 +11,7 @@ use rolekeeper::http::public::{Lifecycle, Phase, Vitals, show_readiness};
 use rolekeeper::metrics::Metrics;
 use rolekeeper::service::Services;
 use rolekeeper::service::passwords::Passwords;
+use rolekeeper::service::registration::FirstUser;
 use serde_json::{Value, json};
 
 use crate::client::Session;
@@ -126,7 +127,8 @@ async fn a_stopping_server_takes_no_more_requests() {
 #[tokio::test]
 async fn readiness_follows_the_life_of_the_server() {
     let TestStore { store, clock, ids, .. } = stores::fresh(Backend::SqliteMemory).await;
-    let services = Arc::new(Services::new(store, clock, ids, Passwords::new(10), BTreeMap::new()));
+    let services =
+        Arc::new(Services::new(store, clock, ids, Passwords::new(10), BTreeMap::new(), FirstUser::IsOrdinary));
     let (lifecycle, metrics) = (Arc::new(Lifecycle::default()), Arc::new(Metrics::new().unwrap()));
     let vitals = web::Data::new(Vitals { lifecycle: Arc::clone(&lifecycle), metrics, services });
     for (phase, status, body) in [

@@ -8,6 +8,7 @@ pub mod login;
 mod numbers;
 pub mod permissions;
 pub mod query;
+pub mod register;
 pub mod roles;
 pub mod shape;
 pub mod users;
