@@ -12,6 +12,8 @@ use super::time::Timestamp;
 
 /// Administer roles and permissions.
 pub const ACCESS_PERMISSIONS: &str = "access-permissions";
+/// Change who has a permission that stands for a setting.
+pub const ACCESS_SETTING_PERMISSIONS: &str = "access-setting-permissions";
 /// Give somebody the role `admin`.
 pub const ASSIGN_ADMIN_ROLE: &str = "assign-admin-role";
 /// Create public channels.
@@ -41,6 +43,41 @@ pub struct Permission {
     /// `level`, `settingId` and the other fields of a permission that stands for a setting; kept and sent as they are.
     #[serde(flatten)]
     pub setting: Map<String, Value>,
+}
+
+impl Permission {
+    /// Whether it stands for a setting (contract 5.4).
+    pub fn is_of_setting(&self) -> bool {
+        self.setting.get("level").and_then(Value::as_str) == Some("settings")
+    }
+
+    /// The permission of the group that its setting belongs to.
+    pub fn group(&self) -> Option<PermissionId> {
+        let id = self.setting.get("groupPermissionId")?.as_str()?;
+        Some(PermissionId::from_stored(id))
+    }
+}
+
+/// What happens to one role in the list of a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adjustment {
+    /// It gets the permission.
+    Grant,
+    /// It loses the permission.
+    Revoke,
+}
+
+impl Adjustment {
+    /// The list as it is afterwards: the same one when the role is, or is not, there already.
+    pub fn applied(self, roles: &[RoleId], role: &RoleId) -> Vec<RoleId> {
+        let mut roles = roles.to_vec();
+        match self {
+            Self::Grant if !roles.contains(role) => roles.push(role.clone()),
+            Self::Grant => {}
+            Self::Revoke => roles.retain(|other| other != role),
+        }
+        roles
+    }
 }
 
 /// The new list of roles of one permission; it replaces the whole list.
@@ -79,7 +116,7 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
         roles: &[ADMIN],
         permissions: &[
             ACCESS_PERMISSIONS,
-            "access-setting-permissions",
+            ACCESS_SETTING_PERMISSIONS,
             "add-oauth-service",
             "add-user-to-any-c-room",
             "kick-user-from-any-c-room",

@@ -93,6 +93,11 @@ impl Role {
         Ok(())
     }
 
+    /// Whether everybody may know who holds the role: it is of the workspace and has a description (contract 4.9).
+    pub fn is_public(&self) -> bool {
+        self.scope == RoleScope::Users && !self.description.is_empty()
+    }
+
     /// Whether the definition may be changed to `wanted` (contract 4.5, step 2).
     ///
     /// # Errors
@@ -309,6 +314,16 @@ mod tests {
             let key = name_key(&name);
             prop_assert_eq!(name_key(&key), key);
         }
+    }
+
+    #[test]
+    fn a_public_role_is_of_the_workspace_and_described() {
+        let public: Vec<_> = DEFAULT_ROLES.iter().filter(|role| role.into_role(Timestamp::EPOCH).is_public()).collect();
+        assert_eq!(
+            public.iter().map(|role| role.id).collect::<Vec<_>>(),
+            [ADMIN, "livechat-agent", "livechat-manager"]
+        );
+        assert!(!custom().is_public());
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub const DEFAULT_COUNT: Setting = integer("API_Default_Count", 50, 1, 100_000);
 pub const UPPER_COUNT_LIMIT: Setting = integer("API_Upper_Count_Limit", 100, 1, 100_000);
 /// Whether `count=0` means everything.
 pub const ALLOW_INFINITE_COUNT: Setting = boolean("API_Allow_Infinite_Count", true);
+/// Whether old clients may name a role by its name where an id belongs; ours, not the original's.
+pub const ACCEPT_ROLE_NAMES: Setting = boolean("Rolekeeper_Accept_Role_Names", false);
 /// Roles of a new account, separated by commas.
 pub const DEFAULT_ROLES_OF_NEW_USERS: Setting = text("Accounts_Registration_Users_Default_Roles", "user");
 /// Whether a new account needs a name.
@@ -86,11 +88,12 @@ pub const REGISTRATION_SECRET: Setting = text("Accounts_RegistrationForm_SecretU
 pub const APPROVE_NEW_USERS: Setting = boolean("Accounts_ManuallyApproveNewUsers", false);
 
 /// All of them.
-pub const SETTINGS: [Setting; 16] = [
+pub const SETTINGS: [Setting; 17] = [
     LOGIN_EXPIRATION,
     DEFAULT_COUNT,
     UPPER_COUNT_LIMIT,
     ALLOW_INFINITE_COUNT,
+    ACCEPT_ROLE_NAMES,
     DEFAULT_ROLES_OF_NEW_USERS,
     REQUIRE_NAME,
     EMAIL_VERIFICATION,

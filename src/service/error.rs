@@ -134,6 +134,16 @@ pub enum PermissionRefusal {
     Unknown,
     /// A list names a role that does not exist.
     UnknownRole(RoleId),
+    /// The permission to grant does not exist.
+    ToGrantUnknown,
+    /// The role to grant a permission to does not exist.
+    ToGrantUnknownRole,
+    /// The caller may not grant this one.
+    GrantingNotAllowed,
+    /// The permission to revoke does not exist.
+    ToRevokeUnknown,
+    /// The caller may not revoke this one.
+    RevokingNotAllowed,
     /// `updatedSince` is no date.
     InvalidUpdatedSince,
 }

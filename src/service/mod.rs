@@ -107,8 +107,8 @@ impl Services {
 
     /// The window a caller asked for, within the workspace's bounds (contract 1.11).
     async fn page(&self, wanted: PageRequest) -> Result<Page> {
-        let most = self.integer(crate::domain::setting::UPPER_COUNT_LIMIT).await?.max(1);
-        let default = self.integer(crate::domain::setting::DEFAULT_COUNT).await?.max(1);
+        let most = self.positive(crate::domain::setting::UPPER_COUNT_LIMIT).await?;
+        let default = self.positive(crate::domain::setting::DEFAULT_COUNT).await?;
         let count = match wanted.count {
             Some(count) if count >= 1.0 => Some(bounded(count, most)),
             Some(count) if count == 0.0 && self.boolean(crate::domain::setting::ALLOW_INFINITE_COUNT).await? => None,

@@ -6,6 +6,7 @@ use super::{Caller, PageRequest, Result, ServiceError, Services};
 use crate::domain::ids::{RoleId, RoleRef, RoomId};
 use crate::domain::permission::{ACCESS_PERMISSIONS, ASSIGN_ADMIN_ROLE, VIEW_OTHER_USER_CHANNELS};
 use crate::domain::role::{ADMIN, Assignment, NewRole, Place, Role, RoleDefinition, RoleScope, TrashedRole};
+use crate::domain::setting::ACCEPT_ROLE_NAMES;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::{Changes, Conflict, Listing, Noun, StoreError, Unique, UsernameMatch};
@@ -18,6 +19,22 @@ pub struct AssignmentRequest {
     pub role: Option<String>,
     /// In which room.
     pub room: Option<String>,
+}
+
+/// One page of the holders of a role.
+pub struct Holders {
+    /// The page, and how many there are in all.
+    pub listing: Listing<User>,
+    /// Whether the caller asked by the role's name.
+    pub by_name: bool,
+}
+
+/// Somebody who holds roles that everybody may know of.
+pub struct PublicHolder {
+    /// Who.
+    pub user: User,
+    /// The public ones of his roles.
+    pub roles: Vec<RoleId>,
 }
 
 impl Services {
@@ -137,7 +154,26 @@ impl Services {
         Ok(role)
     }
 
-    /// Who holds a role (contract 4.8).
+    /// Whether old clients may name a role by its name.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn accepts_role_names(&self) -> Result<bool> {
+        self.boolean(ACCEPT_ROLE_NAMES).await
+    }
+
+    /// The id of the role with that id or else that name. A name that no role has is given back as it is: it is refused
+    /// where an unknown id would be.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn id_of_role_named(&self, name: &str) -> Result<String> {
+        let Ok(reference) = RoleRef::parse(name) else { return Ok(name.to_owned()) };
+        let role = self.store.resolve_role(&reference).await?;
+        Ok(role.map_or_else(|| name.to_owned(), |role| role.id.as_str().to_owned()))
+    }
+
+    /// Who holds a role (contract 4.8), which old clients may name by its name.
     ///
     /// # Errors
     /// In this order: `OfHoldersNotNamed`, `HoldersInRoomNotAllowed`, `OfHoldersNotFound`.
@@ -147,7 +183,7 @@ impl Services {
         role: &str,
         room: Option<&str>,
         page: PageRequest,
-    ) -> Result<Listing<User>> {
+    ) -> Result<Holders> {
         if role.is_empty() {
             return Err(RoleRefusal::OfHoldersNotNamed.into());
         }
@@ -156,13 +192,35 @@ impl Services {
             return Err(RoleRefusal::HoldersInRoomNotAllowed.into());
         }
         let id = RoleId::parse(role).map_err(|_| RoleRefusal::OfHoldersNotFound)?;
-        let role = self.store.find_role(&id).await?.ok_or(RoleRefusal::OfHoldersNotFound)?;
+        let reference = RoleRef::parse(role).map_err(|_| RoleRefusal::OfHoldersNotFound)?;
+        let role = match self.store.find_role(&id).await? {
+            None if self.accepts_role_names().await? => self.store.resolve_role(&reference).await?,
+            found => found,
+        };
+        let role = role.ok_or(RoleRefusal::OfHoldersNotFound)?;
         let page = self.page(page).await?;
-        match room.map(RoomId::parse) {
-            Some(Err(_)) => Ok(Listing { items: Vec::new(), total: 0 }),
-            Some(Ok(room)) => Ok(self.store.list_holders(&role, Some(&room), page).await?),
-            None => Ok(self.store.list_holders(&role, None, page).await?),
-        }
+        let listing = match room.map(RoomId::parse) {
+            Some(Err(_)) => Listing { items: Vec::new(), total: 0 },
+            Some(Ok(room)) => self.store.list_holders(&role, Some(&room), page).await?,
+            None => self.store.list_holders(&role, None, page).await?,
+        };
+        Ok(Holders { listing, by_name: role.id != id })
+    }
+
+    /// Everybody who holds a public role, sorted by username, and which of them (contract 4.9).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list_public_holders(&self) -> Result<Vec<PublicHolder>> {
+        let mut public = self.store.list_roles().await?;
+        public.retain(Role::is_public);
+        let public: Vec<RoleId> = public.into_iter().map(|role| role.id).collect();
+        let holders = self.store.list_holders_of_any(&public).await?;
+        let with_roles = |user: User| {
+            let roles = user.roles().iter().filter(|role| public.contains(role)).cloned().collect();
+            PublicHolder { user, roles }
+        };
+        Ok(holders.into_iter().map(with_roles).collect())
     }
 
     pub(super) async fn require_access(&self, caller: &Caller, late: Late) -> Result<()> {

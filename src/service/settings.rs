@@ -52,6 +52,12 @@ impl Services {
         Ok(number.unwrap_or(default))
     }
 
+    /// A number of things; where the workspace has one that is no such number, its default.
+    pub(super) async fn positive(&self, setting: Setting) -> Result<i64> {
+        let number = self.integer(setting).await?;
+        Ok(if number > 0 { number } else { setting.default_value().as_i64().unwrap_or(1) })
+    }
+
     pub(super) async fn boolean(&self, setting: Setting) -> Result<bool> {
         Ok(self.setting(setting).await?.as_bool().unwrap_or(false))
     }

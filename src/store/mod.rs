@@ -77,7 +77,7 @@ pub trait RoleStore {
     /// `_updatedAt` changes when it had the id. Audit: `RoleDeleted` with the permissions it was removed from.
     ///
     /// Decided against concurrent assignments: after any interleaving with `assign_role`, `update_permissions`,
-    /// `create_user` and `create_room`, nothing names a role that is gone.
+    /// `grant_permission`, `create_user` and `create_room`, nothing names a role that is gone.
     ///
     /// # Errors
     /// In this order: `NotFound(Role)`; by `Role::deletable` `Conflict(RoleProtected)`, `Conflict(RoleInUse)` with the
@@ -110,6 +110,9 @@ pub trait RoleStore {
     /// Accounts that hold the role, sorted by username (byte order): those whose own list has it when the scope is
     /// `Users`; otherwise those with a subscription (of `room` when given, of any room when not) that has it, each once.
     async fn list_holders(&self, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>>;
+
+    /// Accounts, active or not, whose own list has any of the roles, each once, sorted by username (byte order).
+    async fn list_holders_of_any(&self, roles: &[RoleId]) -> Result<Vec<User>>;
 }
 
 /// Permissions and the roles that have them.
@@ -134,6 +137,22 @@ pub trait PermissionStore {
     /// `access-permissions` is changed so that afterwards no account that can act (`User::can_act`) would hold, in its
     /// own list, a role that it names.
     async fn update_permissions(&self, grants: Vec<Grant>, by: &AuditContext) -> Result<Vec<Permission>>;
+
+    /// Puts a role at the end of a permission's list, and of that of the permission of its group (`Permission::group`)
+    /// when there is one. A list that has the role already is left as it is, its `_updatedAt` included; when nothing
+    /// differs there is no audit entry. Audit: `PermissionsUpdated` with those that differ.
+    ///
+    /// # Errors
+    /// In this order: `Conflict(UnknownPermission)`; `Conflict(UnknownRole)`; `Conflict(PermissionsLockout)` as in
+    /// `update_permissions`.
+    async fn grant_permission(&self, permission: &PermissionId, role: &RoleId, by: &AuditContext) -> Result<()>;
+
+    /// Takes a role, which need not exist, out of a permission's list and out of that of the permission of its group.
+    /// For a list that does not have it the same holds as in `grant_permission`, and so does what is on record.
+    ///
+    /// # Errors
+    /// In this order: `Conflict(UnknownPermission)`; `Conflict(PermissionsLockout)` as in `update_permissions`.
+    async fn revoke_permission(&self, permission: &PermissionId, role: &RoleId, by: &AuditContext) -> Result<()>;
 }
 
 /// How a username is looked up.

@@ -18,6 +18,8 @@ fn accepted(world: &World<'_>) -> Vec<(&'static str, Value)> {
         ("roles.addUserToRole", json!({"username": "bob", "roleId": world.role, "roomId": "GENERAL"})),
         ("roles.removeUserFromRole", json!({"username": "bob", "roleId": "user", "scope": "GENERAL"})),
         ("permissions.update", json!({"permissions": [{"_id": "view-logs", "roles": ["user"]}]})),
+        ("permissions.addRole", json!({"permissionId": "view-logs", "role": "user"})),
+        ("permissions.removeRole", json!({"permissionId": "view-logs", "role": "admin"})),
         (
             "users.create",
             json!({"username": "amy", "name": "Amy", "email": "amy@example.org", "password": "x", "roles": ["user"]}),

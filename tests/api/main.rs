@@ -40,8 +40,10 @@ macro_rules! on_every_store {
 mod bodies;
 mod channels;
 mod drop_in;
+mod holders;
 mod login;
 mod me;
+mod old_names;
 mod order_of_checks;
 mod outage;
 mod permissions;

@@ -1,5 +1,7 @@
 //! `permissions.*`: who may see and change which roles have which permission, and the lock-out that is refused.
 
+use rolekeeper::domain::ids::PermissionId;
+use rolekeeper::store::Seed;
 use serde_json::{Value, json};
 
 use crate::support::server::{Actor, TestServer};
@@ -134,6 +136,109 @@ async fn nobody_can_lock_everybody_out(server: &TestServer) {
     admin.post("users.setActiveStatus", off).await.ok();
 }
 
+async fn one(actor: &Actor<'_>, verb: &str, permission: &str, role: &str) -> crate::support::server::Answer {
+    actor.post(&format!("permissions.{verb}"), json!({"permissionId": permission, "role": role})).await
+}
+
+async fn roles_now(actor: &Actor<'_>, permission: &str) -> Value {
+    roles_of(&actor.get("permissions.listAll").await.ok()["update"], permission)
+}
+
+/// A permission that stands for a setting, and that of its group, as a Rocket.Chat server makes them.
+async fn plant_setting_permissions(server: &TestServer) {
+    let mut seed = Seed::defaults(server.by().at);
+    seed.permissions.truncate(2);
+    for (permission, id) in seed.permissions.iter_mut().zip(["change-setting-Site_Name", "change-setting-General"]) {
+        permission.id = PermissionId::from_stored(id);
+        permission.roles.clear();
+        permission.setting.insert("level".to_owned(), json!("settings"));
+    }
+    seed.permissions[0].setting.insert("groupPermissionId".to_owned(), json!("change-setting-General"));
+    server.store.seed(seed, &server.by()).await.unwrap();
+}
+
+async fn one_role_gets_and_loses_a_permission(server: &TestServer) {
+    let (admin, bob) = (server.admin().await, server.user("bob").await);
+    let role = admin.post("roles.create", json!({"name": "deputy"})).await.ok()["role"]["_id"].clone();
+    let role = role.as_str().unwrap();
+    admin.post("roles.addUserToRole", json!({"username": "bob", "roleId": role})).await.ok();
+    bob.get("roles.getUsersInRole?role=admin").await.forbidden();
+    let at = server.clock.advance(1_000).to_string();
+    // Twice: what is there already is no mistake.
+    for _ in 0..2 {
+        one(&admin, "addRole", "access-permissions", role).await.is(200, json!({"success": true}));
+        assert_eq!(roles_now(&admin, "access-permissions").await, json!(["admin", role]));
+        bob.get("roles.getUsersInRole?role=admin").await.ok();
+        let changed = admin.get(&format!("permissions.listAll?updatedSince={at}")).await.ok();
+        assert_eq!(changed["update"], json!([]));
+        server.clock.advance(1_000);
+    }
+    for _ in 0..2 {
+        one(&admin, "removeRole", "access-permissions", role).await.is(200, json!({"success": true}));
+        assert_eq!(roles_now(&admin, "access-permissions").await, json!(["admin"]));
+        bob.get("roles.getUsersInRole?role=admin").await.forbidden();
+    }
+}
+
+async fn changing_one_role_checks_in_its_order(server: &TestServer) {
+    let (admin, bob) = (server.admin().await, server.user("bob").await);
+    plant_setting_permissions(server).await;
+    let role = admin.post("roles.create", json!({"name": "keeper"})).await.ok()["role"]["_id"].clone();
+    let role = role.as_str().unwrap();
+    one(&admin, "addRole", "access-permissions", role).await.ok();
+    let carol = server.user_with("carol", &[role]).await;
+    let before = admin.get("permissions.listAll").await.text;
+    for verb in ["addRole", "removeRole"] {
+        one(&bob, verb, "unknown", "unknown").await.forbidden();
+        for (body, text) in [
+            (json!({}), "must have required property 'permissionId'"),
+            (json!({"permissionId": "view-logs"}), "must have required property 'role'"),
+            (json!({"permissionId": "view-logs", "role": "user", "x": 1}), "must NOT have additional properties"),
+            (json!({"permissionId": {"$ne": 1}, "role": "user"}), "must be string"),
+            (json!({"permissionId": "view-logs", "role": ["user"]}), "must be string"),
+        ] {
+            bob.post(&format!("permissions.{verb}"), body.clone()).await.forbidden();
+            carol.post(&format!("permissions.{verb}"), body).await.invalid_params(text);
+        }
+    }
+    let adding = json!({"method": "authorization:addPermissionToRole", "action": "Adding_permission"});
+    for permission in ["unknown", ""] {
+        let answer = one(&carol, "addRole", permission, "unknown").await;
+        answer.refused_with("Permission does not exist", "error-invalid-permission", adding.clone());
+        one(&carol, "removeRole", permission, "unknown")
+            .await
+            .refused("Permission not found", "error-permission-not-found");
+    }
+    for (permission, unknown) in [("view-logs", "unknown"), ("change-setting-Site_Name", "keeper"), ("view-logs", "")] {
+        let answer = one(&carol, "addRole", permission, unknown).await;
+        answer.refused_with("Role does not exist", "error-invalid-role", adding.clone());
+    }
+    let answer = one(&carol, "addRole", "change-setting-Site_Name", "user").await;
+    answer.refused_with("Adding permission is not allowed", "error-action-not-allowed", adding);
+    let answer = one(&carol, "removeRole", "change-setting-Site_Name", "unknown").await;
+    let removing = json!({"method": "authorization:removeRoleFromPermission", "action": "Removing_permission"});
+    answer.refused_with("Removing permission is not allowed", "error-action-not-allowed", removing);
+    assert_eq!(admin.get("permissions.listAll").await.text, before);
+    one(&admin, "addRole", "access-setting-permissions", role).await.ok();
+    one(&carol, "addRole", "change-setting-Site_Name", "user").await.ok();
+    assert_eq!(roles_now(&carol, "change-setting-General").await, json!(["user"]));
+    one(&carol, "removeRole", "change-setting-Site_Name", "user").await.ok();
+    for permission in ["change-setting-Site_Name", "change-setting-General"] {
+        assert_eq!(roles_now(&carol, permission).await, json!([]));
+    }
+}
+
+async fn one_role_cannot_lock_everybody_out(server: &TestServer) {
+    let (admin, bob) = (server.admin().await, server.user("bob").await);
+    one(&admin, "removeRole", "access-permissions", "admin").await.refused(LOCKOUT.0, LOCKOUT.1);
+    one(&admin, "addRole", "access-permissions", "guest").await.ok();
+    one(&admin, "removeRole", "access-permissions", "admin").await.refused(LOCKOUT.0, LOCKOUT.1);
+    admin.post("roles.addUserToRole", json!({"username": "bob", "roleId": "guest"})).await.ok();
+    one(&admin, "removeRole", "access-permissions", "admin").await.ok();
+    one(&admin, "addRole", "access-permissions", "admin").await.forbidden();
+    one(&bob, "addRole", "access-permissions", "admin").await.ok();
+}
+
 on_every_store!(
     everybody_sees_every_permission,
     changes_are_told_after_a_date,
@@ -141,4 +246,7 @@ on_every_store!(
     lists_are_replaced_and_all_permissions_answered,
     changing_checks_in_its_order,
     nobody_can_lock_everybody_out,
+    one_role_gets_and_loses_a_permission,
+    changing_one_role_checks_in_its_order,
+    one_role_cannot_lock_everybody_out,
 );

@@ -64,6 +64,14 @@ async fn every_change_is_put_on_record_once(server: &TestServer) {
     let roles =
         |side: &str| entry[side].as_array().unwrap().iter().map(|grant| grant["roles"].clone()).collect::<Vec<_>>();
     assert_eq!((roles("before"), roles("after")), (vec![json!(["admin"])], vec![json!([id])]));
+    for (route, before, after) in [
+        ("permissions.addRole", json!(["admin"]), json!(["admin", "user"])),
+        ("permissions.removeRole", json!(["admin", "user"]), json!(["admin"])),
+    ] {
+        let (entry, _) = change(route, json!({"permissionId": "create-user", "role": "user"})).await;
+        assert_eq!(entry["action"], "permissions_updated", "{route}");
+        assert_eq!((&entry["before"][0]["roles"], &entry["after"][0]["roles"]), (&before, &after), "{route}");
+    }
     let (entry, _) = change("roles.delete", json!({"roleId": "Deputy"})).await;
     assert_eq!((&entry["action"], &entry["role"]["_id"]), (&json!("role_deleted"), &id));
     assert_eq!(entry["permissions"], json!(["view-logs"]));
@@ -103,6 +111,8 @@ async fn what_changes_nothing_leaves_nothing(server: &TestServer) {
     admin.get("roles.getUsersInRole?role=user").await.ok();
     admin.post("users.setActiveStatus", json!({"userId": bob.id(), "activeStatus": true})).await.ok();
     admin.post("permissions.update", json!({"permissions": [{"_id": "view-logs", "roles": ["admin"]}]})).await.ok();
+    admin.post("permissions.addRole", json!({"permissionId": "view-logs", "role": "admin"})).await.ok();
+    admin.post("permissions.removeRole", json!({"permissionId": "view-logs", "role": "user"})).await.ok();
     server.anonymous().post("login", json!({"resume": bob.token()})).await.ok();
     for refused in [
         server.anonymous().post("login", json!({"user": "bob", "password": "wrong"})).await,

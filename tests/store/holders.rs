@@ -373,6 +373,28 @@ async fn holders_of_a_room_role_are_those_of_the_room_or_of_any_each_once(test: 
     assert_eq!(listed(test, OWNER, Some(&nowhere()), ALL).await, Listing { items: vec![], total: 0 });
 }
 
+async fn holders_of_any_of_some_roles_are_listed_once_by_username(test: &TestStore) {
+    test.admin("root").await;
+    let (one, two) = (test.role("One", RoleScope::Users).await.id, test.role("Two", RoleScope::Users).await.id);
+    let in_rooms = test.role("Three", RoleScope::Subscriptions).await.id;
+    let mut expected = Vec::new();
+    for (name, roles) in [("b", vec![&two, &one]), ("Z", vec![&one]), ("a", vec![&two])] {
+        expected.push(test.user_with(name, &roles).await);
+    }
+    let ann = test.user("ann").await;
+    let den = test.room("den", &ann, &[]).await;
+    test.assign(&in_rooms, &ann, Some(&den)).await;
+    // An account that is switched off still holds what it holds.
+    expected[2] = test.store.set_user_active(&expected[2].id, Activation::Deactivate, &test.later()).await.unwrap();
+    expected.sort_by(|one, other| one.username.cmp(&other.username));
+    let any = [one.clone(), two, in_rooms, role_id("absent")];
+    let listed = test.store.list_holders_of_any(&any).await.unwrap();
+    assert_eq!(names(&listed), ["Z", "a", "b"]);
+    assert_eq!(listed, expected);
+    assert_eq!(names(&test.store.list_holders_of_any(&[one]).await.unwrap()), ["Z", "b"]);
+    assert_eq!(test.store.list_holders_of_any(&[]).await.unwrap(), []);
+}
+
 on_every_backend![
     a_role_that_nobody_has_is_free,
     accounts_of_any_kind_count_active_or_not,
@@ -397,4 +419,5 @@ on_every_backend![
     holders_of_a_workspace_role_are_listed_by_username_byte_by_byte,
     a_page_is_a_window_and_the_total_is_of_the_whole,
     holders_of_a_room_role_are_those_of_the_room_or_of_any_each_once,
+    holders_of_any_of_some_roles_are_listed_once_by_username,
 ];

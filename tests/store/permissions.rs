@@ -175,6 +175,128 @@ async fn a_trashed_role_is_no_trashed_permission(test: &TestStore) {
     assert_eq!(test.store.roles_changed_since(Timestamp::EPOCH).await.unwrap().removed.len(), 1);
 }
 
+const NAME: &str = "change-setting-Site_Name";
+const GROUP: &str = "change-setting-General";
+
+/// A permission of a setting and that of its group, and one whose group is not there.
+async fn setting_permissions(test: &TestStore) {
+    test.admin("root").await;
+    let first = small_seed(test.by().at).permissions[0].clone();
+    let permission = |id: &str, group: Option<&str>| {
+        let mut permission = Permission { id: PermissionId::from_stored(id), roles: vec![], ..first.clone() };
+        permission.setting.insert("level".to_owned(), json!("settings"));
+        if let Some(group) = group {
+            permission.setting.insert("groupPermissionId".to_owned(), json!(group));
+        }
+        permission
+    };
+    let mut seed = small_seed(test.by().at);
+    seed.permissions = vec![permission(NAME, Some(GROUP)), permission(GROUP, None), permission("lone", Some("absent"))];
+    test.store.seed(seed, &test.later()).await.unwrap();
+}
+
+fn permission_id(id: &str) -> PermissionId {
+    PermissionId::from_stored(id)
+}
+
+async fn a_role_that_gets_a_permission_comes_last_and_one_that_loses_it_goes(test: &TestStore) {
+    test.admin("root").await;
+    let id = permission_id("view-logs");
+    let before = test.permission("view-logs").await;
+    let by = test.later();
+    let granted = test.recorded(async || test.store.grant_permission(&id, &role_id(USER), &by).await.unwrap()).await;
+    let after = test.permission("view-logs").await;
+    assert_eq!((&after.roles, after.updated_at), (&vec![role_id(ADMIN), role_id(USER)], by.at));
+    assert_eq!(granted, [Change::PermissionsUpdated { before: vec![before], after: vec![after.clone()] }]);
+    let by = test.later();
+    let revoked = test.recorded(async || test.store.revoke_permission(&id, &role_id(ADMIN), &by).await.unwrap()).await;
+    let last = test.permission("view-logs").await;
+    assert_eq!((&last.roles, last.updated_at), (&vec![role_id(USER)], by.at));
+    assert_eq!(revoked, [Change::PermissionsUpdated { before: vec![after], after: vec![last] }]);
+}
+
+async fn what_a_role_has_or_has_not_is_left_and_not_on_record(test: &TestStore) {
+    test.admin("root").await;
+    let before = test.store.list_permissions().await.unwrap();
+    let id = permission_id("view-logs");
+    let by = test.later();
+    let nothing = test.recorded(async || {
+        test.store.grant_permission(&id, &role_id(ADMIN), &by).await.unwrap();
+        test.store.revoke_permission(&id, &role_id(USER), &by).await.unwrap();
+        test.store.revoke_permission(&id, &role_id("no-such-role"), &by).await.unwrap();
+    });
+    assert_eq!(nothing.await, []);
+    assert_eq!(test.store.list_permissions().await.unwrap(), before);
+}
+
+async fn the_permission_of_the_group_follows(test: &TestStore) {
+    setting_permissions(test).await;
+    let user = role_id(USER);
+    let id = permission_id(NAME);
+    let recorded = test.recorded(async || test.store.grant_permission(&id, &user, &test.by()).await.unwrap()).await;
+    let [Change::PermissionsUpdated { after, .. }] = &recorded[..] else { panic!("{recorded:?}") };
+    assert_eq!(after[..], [test.permission(NAME).await, test.permission(GROUP).await]);
+    assert!(after.iter().all(|permission| permission.roles == [role_id(USER)]));
+    // Where one list is as wanted already, the other still follows.
+    test.store.revoke_permission(&permission_id(GROUP), &user, &test.by()).await.unwrap();
+    assert_eq!(test.permission(NAME).await.roles, [role_id(USER)]);
+    test.store.grant_permission(&id, &user, &test.by()).await.unwrap();
+    assert_eq!(test.permission(GROUP).await.roles, [role_id(USER)]);
+    test.store.revoke_permission(&id, &user, &test.by()).await.unwrap();
+    assert!(test.permission(NAME).await.roles.is_empty() && test.permission(GROUP).await.roles.is_empty());
+    let lone = permission_id("lone");
+    test.store.grant_permission(&lone, &user, &test.by()).await.unwrap();
+    assert_eq!(test.permission("lone").await.roles, [user]);
+}
+
+async fn one_role_is_refused_for_the_permission_then_the_role_then_the_lock_out(test: &TestStore) {
+    test.admin("root").await;
+    let (absent, unknown) = (permission_id("no-such-permission"), role_id("no-such-role"));
+    let (access, logs) = (permission_id(ACCESS_PERMISSIONS), permission_id("view-logs"));
+    let by = test.later();
+    test.refuses(Conflict::UnknownPermission, test.store.grant_permission(&absent, &unknown, &by)).await;
+    test.refuses(Conflict::UnknownPermission, test.store.revoke_permission(&absent, &unknown, &by)).await;
+    let refusal = Conflict::UnknownRole(unknown.clone());
+    test.refuses(refusal, test.store.grant_permission(&logs, &unknown, &by)).await;
+    let admin = role_id(ADMIN);
+    test.refuses(Conflict::PermissionsLockout, test.store.revoke_permission(&access, &admin, &by)).await;
+    let keeper = test.role("Keeper", RoleScope::Users).await.id;
+    test.store.grant_permission(&access, &keeper, &test.later()).await.unwrap();
+    test.refuses(Conflict::PermissionsLockout, test.store.revoke_permission(&access, &admin, &test.later())).await;
+    test.user_with("ann", &[&keeper]).await;
+    test.store.revoke_permission(&access, &admin, &test.later()).await.unwrap();
+    assert_eq!(test.permission(ACCESS_PERMISSIONS).await.roles, [keeper]);
+}
+
+async fn the_group_cannot_lock_everybody_out_either(test: &TestStore) {
+    test.admin("root").await;
+    let mut seed = small_seed(test.by().at);
+    let mut permission = seed.permissions[0].clone();
+    permission.id = permission_id("odd");
+    permission.setting.insert("groupPermissionId".to_owned(), json!(ACCESS_PERMISSIONS));
+    seed.permissions = vec![permission];
+    test.store.seed(seed, &test.later()).await.unwrap();
+    let (odd, admin, by) = (permission_id("odd"), role_id(ADMIN), test.by());
+    test.refuses(Conflict::PermissionsLockout, test.store.revoke_permission(&odd, &admin, &by)).await;
+}
+
+async fn roles_that_get_a_permission_at_once_all_have_it(test: &TestStore) {
+    test.admin("root").await;
+    let mut calls = Vec::new();
+    for role in ["user", "bot", "guest", "app"] {
+        let (store, by) = (test.store.clone(), test.by());
+        calls.push(tokio::spawn(async move {
+            store.grant_permission(&permission_id("view-logs"), &role_id(role), &by).await
+        }));
+    }
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let mut roles = test.permission("view-logs").await.roles;
+    roles.sort();
+    assert_eq!(roles, ["admin", "app", "bot", "guest", "user"].map(role_id));
+}
+
 on_every_backend![
     permissions_are_listed_in_the_order_of_insertion,
     a_permission_is_found_by_its_id,
@@ -188,4 +310,10 @@ on_every_backend![
     of_two_changes_that_would_lock_out_together_one_is_refused,
     changes_count_after_their_millisecond,
     a_trashed_role_is_no_trashed_permission,
+    a_role_that_gets_a_permission_comes_last_and_one_that_loses_it_goes,
+    what_a_role_has_or_has_not_is_left_and_not_on_record,
+    the_permission_of_the_group_follows,
+    one_role_is_refused_for_the_permission_then_the_role_then_the_lock_out,
+    the_group_cannot_lock_everybody_out_either,
+    roles_that_get_a_permission_at_once_all_have_it,
 ];

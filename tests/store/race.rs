@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rolekeeper::clock::Clock as _;
-use rolekeeper::domain::ids::RoleId;
+use rolekeeper::domain::ids::{PermissionId, RoleId};
 use rolekeeper::domain::role::{Assignment, Role, RoleScope};
 use rolekeeper::domain::room::Room;
 use rolekeeper::domain::user::User;
@@ -16,8 +16,8 @@ use crate::fixtures::{assignment, grant, small_seed};
 use crate::support::stores::{Backend, RoleLocks, TestStore, fresh_with};
 
 const ROUNDS: usize = 500;
-/// One deletion and seven that give the role away.
-const RUNNERS: usize = 8;
+/// One deletion and eight that give the role away.
+const RUNNERS: usize = 9;
 
 /// Who runs against the deletion, the same in every round.
 struct Field {
@@ -100,6 +100,7 @@ impl Field {
         }
         self.assign_in(&mut others, start, assignment(&role.id, &self.people[1], Some(&self.room)));
         self.grant_in(&mut others, start, role);
+        self.grant_one_in(&mut others, start, role);
         self.create_holder_in(&mut others, start, number, role);
         others
     }
@@ -118,6 +119,15 @@ impl Field {
         others.spawn(async move {
             start.wait().await;
             store.update_permissions(grants, &by).await.map(drop)
+        });
+    }
+
+    fn grant_one_in(&self, others: &mut JoinSet<Result<()>>, start: &Arc<Barrier>, role: &Role) {
+        let (store, by, start) = (Arc::clone(&self.test.store), self.test.by(), Arc::clone(start));
+        let role = role.id.clone();
+        others.spawn(async move {
+            start.wait().await;
+            store.grant_permission(&PermissionId::from_stored("create-c"), &role, &by).await
         });
     }
 

@@ -6,6 +6,7 @@ pub mod channels;
 mod coerce;
 pub mod login;
 mod numbers;
+mod old_names;
 pub mod permissions;
 pub mod query;
 pub mod register;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::shape::{Field, Shape, Source};
 use crate::domain::ids::{PermissionId, RoleId};
 use crate::domain::permission::Grant;
-use crate::http::answer::{Answer, success};
+use crate::http::answer::{Answer, Empty, success};
 use crate::http::call::{AccessPermissions, AnyUser, Call, Input};
 
 /// Parameters of `permissions.listAll`.
@@ -51,6 +51,32 @@ pub async fn update_permissions(call: Call<AccessPermissions, UpdatePermissions>
     let grants = call.input.permissions.iter().map(grant).collect();
     let permissions = call.services().update_permissions(&call.caller, grants).await?;
     Ok(success(json!({"permissions": permissions})))
+}
+
+/// Body of `permissions.addRole` and `permissions.removeRole`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionAndRole {
+    permission_id: String,
+    role: String,
+}
+
+impl Input for PermissionAndRole {
+    const SHAPE: Shape = Shape::closed(&[Field::required_text("permissionId"), Field::required_text("role")]);
+}
+
+/// `POST permissions.addRole` (contract 5.3).
+pub async fn grant_permission(call: Call<AccessPermissions, PermissionAndRole>) -> Answer {
+    let PermissionAndRole { permission_id, role } = &call.input;
+    call.services().grant_permission(&call.caller, permission_id, role).await?;
+    Ok(success(Empty {}))
+}
+
+/// `POST permissions.removeRole` (contract 5.3).
+pub async fn revoke_permission(call: Call<AccessPermissions, PermissionAndRole>) -> Answer {
+    let PermissionAndRole { permission_id, role } = &call.input;
+    call.services().revoke_permission(&call.caller, permission_id, role).await?;
+    Ok(success(Empty {}))
 }
 
 /// The ids need no check of their own: one that does not exist is refused by name, whatever it looks like.

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::old_names::{self, Named};
 use super::shape::{Field, Shape, Source};
 use super::views;
 use crate::domain::role::{Role, RoleDefinition, RoleScope};
@@ -10,7 +11,7 @@ use crate::http::answer::{Answer, Empty, success};
 use crate::http::call::{AccessPermissions, AnyUser, Call, Input};
 use crate::http::error::ApiError;
 use crate::service::error::RoleRefusal;
-use crate::service::roles::AssignmentRequest;
+use crate::service::roles::{AssignmentRequest, Holders};
 use crate::service::{PageRequest, ServiceError};
 
 /// `GET roles.list` (contract 4.1).
@@ -148,19 +149,31 @@ pub struct AddUserToRole {
     username: String,
     role_id: Option<String>,
     room_id: Option<String>,
+    role_name: Option<String>,
 }
 
 impl Input for AddUserToRole {
     const SHAPE: Shape =
         Shape::closed(&[Field::required_text("username"), Field::text("roleId"), Field::text("roomId").nullable()]);
+
+    fn accept(value: Value) -> Result<Self, ApiError> {
+        const OLD: Shape = Shape::closed(&[
+            Field::required_text("username"),
+            Field::text("roleId"),
+            Field::text("roomId").nullable(),
+            Field::text("roleName"),
+        ]);
+        old_names::accept(&Self::SHAPE, &OLD, value)
+    }
 }
 
 /// `POST roles.addUserToRole` (contract 4.3).
 pub async fn assign_role(call: Call<AnyUser, AddUserToRole>) -> Answer {
-    let AddUserToRole { username, role_id, room_id } = &call.input;
-    let request = AssignmentRequest { username: username.clone(), role: role_id.clone(), room: room_id.clone() };
+    let AddUserToRole { username, role_id, room_id, role_name } = &call.input;
+    let named = Named::find(call.services(), role_id.as_deref(), role_name.as_deref()).await?;
+    let request = AssignmentRequest { username: username.clone(), role: named.role.clone(), room: room_id.clone() };
     let role = call.services().assign_role(&call.caller, request).await?;
-    Ok(success(json!({"role": role})))
+    Ok(named.answered(success(json!({"role": role}))))
 }
 
 /// Body of `roles.removeUserFromRole`. The room is called `scope`; `roomId` is accepted and means nothing.
@@ -170,6 +183,7 @@ pub struct RemoveUserFromRole {
     username: String,
     role_id: Option<String>,
     scope: Option<String>,
+    role_name: Option<String>,
 }
 
 impl Input for RemoveUserFromRole {
@@ -179,14 +193,26 @@ impl Input for RemoveUserFromRole {
         Field::text("roomId").nullable(),
         Field::text("scope").nullable(),
     ]);
+
+    fn accept(value: Value) -> Result<Self, ApiError> {
+        const OLD: Shape = Shape::closed(&[
+            Field::required_text("username"),
+            Field::text("roleId"),
+            Field::text("roomId").nullable(),
+            Field::text("scope").nullable(),
+            Field::text("roleName"),
+        ]);
+        old_names::accept(&Self::SHAPE, &OLD, value)
+    }
 }
 
 /// `POST roles.removeUserFromRole` (contract 4.7).
 pub async fn unassign_role(call: Call<AccessPermissions, RemoveUserFromRole>) -> Answer {
-    let RemoveUserFromRole { username, role_id, scope } = &call.input;
-    let request = AssignmentRequest { username: username.clone(), role: role_id.clone(), room: scope.clone() };
+    let RemoveUserFromRole { username, role_id, scope, role_name } = &call.input;
+    let named = Named::find(call.services(), role_id.as_deref(), role_name.as_deref()).await?;
+    let request = AssignmentRequest { username: username.clone(), role: named.role.clone(), room: scope.clone() };
     let role = call.services().unassign_role(&call.caller, request).await?;
-    Ok(success(json!({"role": role})))
+    Ok(named.answered(success(json!({"role": role}))))
 }
 
 /// Parameters of `roles.getUsersInRole`.
@@ -215,7 +241,15 @@ impl Input for GetUsersInRole {
 pub async fn list_holders(call: Call<AccessPermissions, GetUsersInRole>) -> Answer {
     let GetUsersInRole { role, room_id, count, offset } = &call.input;
     let page = PageRequest { offset: *offset, count: *count };
-    let listing = call.services().list_holders(&call.caller, role, room_id.as_deref(), page).await?;
+    let Holders { by_name, listing } =
+        call.services().list_holders(&call.caller, role, room_id.as_deref(), page).await?;
     let users: Vec<_> = listing.items.iter().map(views::holder).collect();
-    Ok(success(json!({"users": users, "total": listing.total})))
+    Ok(old_names::mark_if(by_name, success(json!({"users": users, "total": listing.total}))))
+}
+
+/// `GET roles.getUsersInPublicRoles` (contract 4.9).
+pub async fn list_public_holders(call: Call<AnyUser>) -> Answer {
+    let holders = call.services().list_public_holders().await?;
+    let users: Vec<_> = holders.iter().map(views::public_holder).collect();
+    Ok(success(json!({"users": users})))
 }

@@ -7,6 +7,7 @@ use crate::domain::preferences::merged_preferences;
 use crate::domain::room::Room;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{EmailAddress, Membership, User};
+use crate::service::roles::PublicHolder;
 use crate::service::users::{UserView, Visibility};
 
 /// Fields of a profile that its owner sees in `me` (contract 2.1); `settings` is put together by itself.
@@ -190,6 +191,15 @@ pub fn holder(user: &User) -> Map<String, Value> {
     fields.set_time("_updatedAt", user.updated_at);
     fields.set_some("name", user.name.as_deref());
     fields.copy(&user.profile, &["avatarETag"]);
+    fields.0
+}
+
+/// A holder of public roles, as `roles.getUsersInPublicRoles` shows him to everybody (contract 4.9).
+pub fn public_holder(holder: &PublicHolder) -> Map<String, Value> {
+    let mut fields = Fields::default();
+    fields.set("_id", holder.user.id.as_str());
+    fields.set_some("username", holder.user.username.as_deref());
+    fields.set("roles", holder.roles.iter().map(|role| role.as_str()).collect::<Value>());
     fields.0
 }
 

@@ -6,7 +6,7 @@ use mongodb::bson::{Document, doc};
 use super::error::{Step, store_error};
 use super::transaction::Transaction;
 use super::values::{number, text};
-use super::{MongoStore, documents};
+use super::{MongoStore, documents, strings};
 use crate::domain::ids::{RoleId, RoomId};
 use crate::domain::role::{MAX_NAMED_HOLDERS, Role, RoleScope, RoleUsage};
 use crate::domain::user::User;
@@ -79,6 +79,14 @@ impl MongoStore {
         let found: Vec<Document> = find.await.map_err(store_error)?.try_collect().await.map_err(store_error)?;
         let items = found.iter().map(documents::user).collect::<Result<_>>()?;
         Ok(Listing { items, total })
+    }
+
+    /// Accounts whose own list has any of the roles.
+    pub(super) async fn holders_of_any(&self, roles: &[RoleId]) -> Result<Vec<User>> {
+        let holding = doc! { "roles": { "$in": strings(roles) } };
+        let sort = doc! { "username": 1 };
+        let found = self.find(&self.users(), holding, documents::user_projection(), sort).await?;
+        found.iter().map(documents::user).collect()
     }
 
     /// Ids of those who have a role in a room, or in any.

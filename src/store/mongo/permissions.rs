@@ -10,7 +10,7 @@ use super::values::date;
 use super::{MongoStore, documents, strings};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{PermissionId, RoleId};
-use crate::domain::permission::{ACCESS_PERMISSIONS, Grant, Permission, TrashedPermission};
+use crate::domain::permission::{ACCESS_PERMISSIONS, Adjustment, Grant, Permission, TrashedPermission};
 use crate::domain::time::Timestamp;
 use crate::store::{Changes, Conflict, PermissionStore, Result};
 
@@ -36,6 +36,14 @@ impl PermissionStore for MongoStore {
 
     async fn update_permissions(&self, grants: Vec<Grant>, by: &AuditContext) -> Result<Vec<Permission>> {
         transact!(self, tx => self.update_permissions_in(&mut tx, &grants, by))
+    }
+
+    async fn grant_permission(&self, permission: &PermissionId, role: &RoleId, by: &AuditContext) -> Result<()> {
+        transact!(self, tx => self.adjust_permission_in(&mut tx, permission, role, Adjustment::Grant, by))
+    }
+
+    async fn revoke_permission(&self, permission: &PermissionId, role: &RoleId, by: &AuditContext) -> Result<()> {
+        transact!(self, tx => self.adjust_permission_in(&mut tx, permission, role, Adjustment::Revoke, by))
     }
 }
 
@@ -76,14 +84,56 @@ impl MongoStore {
         if let Some(unknown) = self.first_unknown_role(tx, &named).await? {
             return Err(Conflict::UnknownRole(unknown).into());
         }
+        let wanted = grants.into_iter().map(|(index, roles)| (index, roles.to_vec())).collect();
+        self.replace_lists(tx, &mut permissions, wanted, by).await?;
+        Ok(permissions)
+    }
+
+    async fn adjust_permission_in(
+        &self,
+        tx: &mut Transaction,
+        id: &PermissionId,
+        role: &RoleId,
+        adjustment: Adjustment,
+        by: &AuditContext,
+    ) -> Step<()> {
+        // Which permission is that of the group is seen only behind the locks, and it could be the one that matters.
+        self.lock(tx, &Lock::Administration).await?;
+        if adjustment == Adjustment::Grant {
+            self.lock_roles(tx, std::slice::from_ref(role)).await?;
+        }
+        let mut permissions = self.all_permissions(tx).await?;
+        let Some(index) = permissions.iter().position(|permission| permission.id == *id) else {
+            return Err(Conflict::UnknownPermission.into());
+        };
+        if adjustment == Adjustment::Grant
+            && let Some(unknown) = self.first_unknown_role(tx, std::slice::from_ref(role)).await?
+        {
+            return Err(Conflict::UnknownRole(unknown).into());
+        }
+        let group = permissions[index].group().filter(|group| group != id);
+        let group = group.and_then(|group| permissions.iter().position(|permission| permission.id == group));
+        let wanted = std::iter::once(index).chain(group);
+        let wanted = wanted.map(|index| (index, adjustment.applied(&permissions[index].roles, role))).collect();
+        self.replace_lists(tx, &mut permissions, wanted, by).await
+    }
+
+    /// Gives the permissions at these places their new lists, unless they are those that they have.
+    async fn replace_lists(
+        &self,
+        tx: &mut Transaction,
+        permissions: &mut [Permission],
+        wanted: Vec<(usize, Vec<RoleId>)>,
+        by: &AuditContext,
+    ) -> Step<()> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        for (index, roles) in grants {
+        for (index, roles) in wanted {
             let permission = &mut permissions[index];
             if permission.roles == roles {
                 continue;
             }
             before.push(permission.clone());
-            permission.roles = roles.to_vec();
+            permission.roles = roles;
             permission.updated_at = by.at;
             after.push(permission.clone());
         }
@@ -103,7 +153,7 @@ impl MongoStore {
         if !after.is_empty() {
             self.record(tx, by, Change::PermissionsUpdated { before, after }).await?;
         }
-        Ok(permissions)
+        Ok(())
     }
 }
 

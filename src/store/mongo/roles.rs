@@ -70,6 +70,10 @@ impl RoleStore for MongoStore {
     async fn list_holders(&self, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>> {
         self.list_holders_of(role, room, page).await
     }
+
+    async fn list_holders_of_any(&self, roles: &[RoleId]) -> Result<Vec<User>> {
+        self.holders_of_any(roles).await
+    }
 }
 
 impl MongoStore {

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::query::{Query as _, Tx, bounded, text};
+use super::query::{Query as _, Tx, bounded, text, to_json};
 use super::users::{select_user, user};
 use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::permission::ACCESS_PERMISSIONS;
@@ -159,6 +159,18 @@ pub(super) fn list(db: &Connection, role: &Role, room: Option<&RoomId>, page: Pa
     let (limit, offset) = (page.count.map_or(-1, bounded), bounded(page.offset));
     let items = db.all(select, (room, role.id.as_str(), limit, offset), user)?;
     Ok(Listing { items, total })
+}
+
+/// Accounts whose own list has any of the roles, sorted by username.
+pub(super) fn list_of_any(db: &Connection, roles: &[RoleId]) -> Result<Vec<User>> {
+    db.all(
+        select_user!(
+            "WHERE u.id IN (SELECT user_id FROM user_roles WHERE role_id IN (SELECT value FROM json_each(?1))) \
+             ORDER BY u.username, u.id"
+        ),
+        [to_json(&roles)?],
+        user,
+    )
 }
 
 /// Refuses when nobody but `user` could act as administrator.

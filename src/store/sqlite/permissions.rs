@@ -10,7 +10,7 @@ use super::query::{Query as _, Tx, json, text, time, to_json};
 use super::{holders, roles};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{PermissionId, RoleId};
-use crate::domain::permission::{ACCESS_PERMISSIONS, Grant, Permission, TrashedPermission};
+use crate::domain::permission::{ACCESS_PERMISSIONS, Adjustment, Grant, Permission, TrashedPermission};
 use crate::domain::time::Timestamp;
 use crate::store::{Changes, Conflict, PermissionStore, Result};
 
@@ -94,15 +94,35 @@ pub(super) fn remove_role(tx: &Tx<'_>, role: &RoleId) -> Result<Vec<PermissionId
 fn update(tx: &Tx<'_>, grants: Vec<Grant>) -> Result<Vec<Permission>> {
     let before = present(tx.db, &grants)?;
     roles::require_known(tx.db, grants.iter().flat_map(|grant| &grant.roles))?;
+    replace(tx, before.into_iter().zip(grants.into_iter().map(|grant| grant.roles)))?;
+    list(tx.db)
+}
+
+fn adjust(tx: &Tx<'_>, id: &PermissionId, role: &RoleId, adjustment: Adjustment) -> Result<()> {
+    let permission = find(tx.db, id)?.ok_or(Conflict::UnknownPermission)?;
+    if adjustment == Adjustment::Grant {
+        roles::require_known(tx.db, [role])?;
+    }
+    let group = permission.group().filter(|group| group != id);
+    let group = group.map(|group| find(tx.db, &group)).transpose()?.flatten();
+    let wanted = |permission: Permission| {
+        let roles = adjustment.applied(&permission.roles, role);
+        (permission, roles)
+    };
+    replace(tx, std::iter::once(permission).chain(group).map(wanted))
+}
+
+/// Gives each permission its new list, unless that is the one it has.
+fn replace(tx: &Tx<'_>, wanted: impl Iterator<Item = (Permission, Vec<RoleId>)>) -> Result<()> {
     let (mut differed, mut differ) = (Vec::new(), Vec::new());
-    for (old, grant) in before.into_iter().zip(grants) {
-        if old.roles == grant.roles {
+    for (old, roles) in wanted {
+        if old.roles == roles {
             continue;
         }
         tx.db.change("DELETE FROM permission_roles WHERE permission_id = ?1", [old.id.as_str()])?;
-        insert_roles(tx.db, &old.id, &grant.roles)?;
+        insert_roles(tx.db, &old.id, &roles)?;
         touch(tx, &old.id)?;
-        differ.push(Permission { roles: grant.roles, updated_at: tx.by.at, ..old.clone() });
+        differ.push(Permission { roles, updated_at: tx.by.at, ..old.clone() });
         differed.push(old);
     }
     if differed.iter().any(|permission| permission.id.as_str() == ACCESS_PERMISSIONS) {
@@ -111,7 +131,7 @@ fn update(tx: &Tx<'_>, grants: Vec<Grant>) -> Result<Vec<Permission>> {
     if !differed.is_empty() {
         tx.record(Change::PermissionsUpdated { before: differed, after: differ })?;
     }
-    list(tx.db)
+    Ok(())
 }
 
 /// The permissions that the grants are about, in their order.
@@ -158,5 +178,15 @@ impl PermissionStore for SqliteStore {
 
     async fn update_permissions(&self, grants: Vec<Grant>, by: &AuditContext) -> Result<Vec<Permission>> {
         self.write(by, move |tx| update(tx, grants)).await
+    }
+
+    async fn grant_permission(&self, permission: &PermissionId, role: &RoleId, by: &AuditContext) -> Result<()> {
+        let (permission, role) = (permission.clone(), role.clone());
+        self.write(by, move |tx| adjust(tx, &permission, &role, Adjustment::Grant)).await
+    }
+
+    async fn revoke_permission(&self, permission: &PermissionId, role: &RoleId, by: &AuditContext) -> Result<()> {
+        let (permission, role) = (permission.clone(), role.clone());
+        self.write(by, move |tx| adjust(tx, &permission, &role, Adjustment::Revoke)).await
     }
 }

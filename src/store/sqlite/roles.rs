@@ -241,4 +241,9 @@ impl RoleStore for SqliteStore {
         let (role, room) = (role.clone(), room.cloned());
         self.read(move |db| holders::list(db, &role, room.as_ref(), page)).await
     }
+
+    async fn list_holders_of_any(&self, roles: &[RoleId]) -> Result<Vec<User>> {
+        let roles = roles.to_vec();
+        self.read(move |db| holders::list_of_any(db, &roles)).await
+    }
 }
