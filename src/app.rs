@@ -129,6 +129,7 @@ impl App {
             services: Arc::new(services),
             metrics: Arc::new(Metrics::new()?),
             lifecycle: lifecycle.clone(),
+            clock: sources.clock,
             ids: sources.ids,
         };
         let server = serve(listener, &server_settings, parts)?;
@@ -186,18 +187,23 @@ struct Parts {
     services: Arc<Services>,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
+    clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
 fn serve(listener: TcpListener, settings: &ServerSettings, parts: Parts) -> Result<Server, StartError> {
-    let gate = web::Data::new(Gate::new(parts.services.clone(), settings.root_url()));
+    let gate = web::Data::new(Gate::new(parts.services.clone(), settings.root_url(), parts.clock));
     let vitals = web::Data::new(Vitals {
         lifecycle: parts.lifecycle.clone(),
         metrics: parts.metrics.clone(),
         services: parts.services,
     });
-    let surroundings =
-        web::Data::new(Surroundings { ids: parts.ids, metrics: parts.metrics, lifecycle: parts.lifecycle });
+    let surroundings = web::Data::new(Surroundings {
+        ids: parts.ids,
+        metrics: parts.metrics,
+        lifecycle: parts.lifecycle,
+        proxies: settings.forwarded_count,
+    });
     let server = HttpServer::new(move || {
         ActixApp::new()
             .app_data(gate.clone())

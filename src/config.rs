@@ -45,6 +45,8 @@ pub struct ServerSettings {
     pub port: u16,
     /// Where clients reach the server, if it was said; [`ServerSettings::root_url`] is what holds.
     pub root_url: Option<String>,
+    /// Proxies of the operator's own in front, 0 to 10: that many from the right in `X-Forwarded-For` is the client.
+    pub forwarded_count: u8,
     /// Threads that answer requests, 1 to 1024; `None` for one per processor.
     pub workers: Option<usize>,
     /// Seconds that a stopping server waits for answers under way.
@@ -146,6 +148,7 @@ impl Settings {
             ("server.bind", self.server.bind.to_string()),
             ("server.port", self.server.port.to_string()),
             ("server.root_url", self.server.root_url()),
+            ("server.forwarded_count", self.server.forwarded_count.to_string()),
             ("server.workers", or_none(self.server.workers.map(|count| count.to_string()))),
             ("server.shutdown_seconds", self.server.shutdown_seconds.to_string()),
             ("store.mongo_url", secret(self.store.mongo_url.as_ref())),

@@ -39,6 +39,7 @@ pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
 }
 
 /// The bounds of the numbers.
+const FORWARDED_COUNT: RangeInclusive<u8> = 0..=10;
 const WORKERS: RangeInclusive<usize> = 1..=1024;
 const SHUTDOWN_SECONDS: RangeInclusive<u64> = 0..=3600;
 const BCRYPT_COST: RangeInclusive<u32> = 10..=14;
@@ -52,6 +53,8 @@ pub(super) const KEYS: &[Key] = &[
         accepts: |text| u16::from_str(text).is_ok(), must_be: "a whole number from 0 to 65535" },
     Key { section: "server", name: "root_url", variable: "ROOT_URL", secret: false,
         accepts: |text| is_url(text, &["http://", "https://"]), must_be: "an address that begins with http:// or https://" },
+    Key { section: "server", name: "forwarded_count", variable: "HTTP_FORWARDED_COUNT", secret: false,
+        accepts: |text| is_within(text, &FORWARDED_COUNT), must_be: "a whole number from 0 to 10" },
     Key { section: "server", name: "workers", variable: "ROLEKEEPER_WORKERS", secret: false,
         accepts: |text| is_within(text, &WORKERS), must_be: "a whole number from 1 to 1024" },
     Key { section: "server", name: "shutdown_seconds", variable: "ROLEKEEPER_SHUTDOWN_SECONDS", secret: false,
@@ -115,6 +118,7 @@ mod tests {
     fn numbers_end_at_their_bounds() {
         for (variable, good, bad) in [
             ("PORT", ["0", "65535"], ["-1", "65536"]),
+            ("HTTP_FORWARDED_COUNT", ["0", "10"], ["-1", "11"]),
             ("ROLEKEEPER_WORKERS", ["1", "1024"], ["0", "1025"]),
             ("ROLEKEEPER_SHUTDOWN_SECONDS", ["0", "3600"], ["-1", "3601"]),
             ("ROLEKEEPER_BCRYPT_COST", ["10", "14"], ["9", "15"]),

@@ -45,6 +45,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(settings.server.port, 3000);
     assert_eq!(settings.server.root_url, None);
     assert_eq!(settings.server.root_url(), "http://127.0.0.1:3000");
+    assert_eq!(settings.server.forwarded_count, 0);
     assert_eq!(settings.server.workers, None);
     assert_eq!(settings.server.shutdown_seconds, 10);
     assert_eq!(settings.store.mongo_url, None);
@@ -95,6 +96,7 @@ fn every_variable_and_flag_reaches_its_setting() {
         ("ROLEKEEPER_BIND", "0.0.0.0"),
         ("PORT", "0"),
         ("ROOT_URL", "https://roles.example.org/"),
+        ("HTTP_FORWARDED_COUNT", "2"),
         ("ROLEKEEPER_WORKERS", "3"),
         ("ROLEKEEPER_SHUTDOWN_SECONDS", "0"),
         ("MONGO_URL", "mongodb://db/rocketchat"),
@@ -113,8 +115,8 @@ fn every_variable_and_flag_reaches_its_setting() {
     let settings = load(&flags, &variables).unwrap();
     assert_eq!(
         settings.describe(),
-        "server.bind = 0.0.0.0\nserver.port = 7\nserver.root_url = https://roles.example.org\nserver.workers = 3\n\
-         server.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\n\
+        "server.bind = 0.0.0.0\nserver.port = 7\nserver.root_url = https://roles.example.org\n\
+         server.forwarded_count = 2\nserver.workers = 3\nserver.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\n\
          administrator.username = root\nadministrator.password = (set)\nadministrator.email = root@example.org\n\
          administrator.name = Root\nadministrator.first_user_is_admin = true\n\
          passwords.bcrypt_cost = 12\nlog.format = json\nlog.filter = debug"

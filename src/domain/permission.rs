@@ -14,6 +14,8 @@ use super::time::Timestamp;
 pub const ACCESS_PERMISSIONS: &str = "access-permissions";
 /// Change who has a permission that stands for a setting.
 pub const ACCESS_SETTING_PERMISSIONS: &str = "access-setting-permissions";
+/// Send as many requests as one likes.
+pub const API_BYPASS_RATE_LIMIT: &str = "api-bypass-rate-limit";
 /// Give somebody the role `admin`.
 pub const ASSIGN_ADMIN_ROLE: &str = "assign-admin-role";
 /// Create public channels.
@@ -245,7 +247,7 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
     },
     Grants {
         roles: &[ADMIN, "bot", "app"],
-        permissions: &["api-bypass-rate-limit", "join-without-join-code", "send-many-messages"],
+        permissions: &[API_BYPASS_RATE_LIMIT, "join-without-join-code", "send-many-messages"],
     },
     Grants { roles: &["bot", "app"], permissions: &["message-impersonate", "bypass-time-limit-edit-and-delete"] },
     Grants {

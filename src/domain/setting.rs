@@ -60,6 +60,12 @@ pub const UPPER_COUNT_LIMIT: Setting = integer("API_Upper_Count_Limit", 100, 1, 
 pub const ALLOW_INFINITE_COUNT: Setting = boolean("API_Allow_Infinite_Count", true);
 /// Whether old clients may name a role by its name where an id belongs; ours, not the original's.
 pub const ACCEPT_ROLE_NAMES: Setting = boolean("Rolekeeper_Accept_Role_Names", false);
+/// Whether the rate of requests is limited (contract 3).
+pub const RATE_LIMITER: Setting = boolean("API_Enable_Rate_Limiter", true);
+/// Requests that one client may send to one route within a window; senseless values mean the default.
+pub const RATE_LIMIT_CALLS: Setting = integer("API_Enable_Rate_Limiter_Limit_Calls_Default", 10, 1, 1_000_000);
+/// Milliseconds that a window lasts; senseless values mean the default.
+pub const RATE_LIMIT_TIME: Setting = integer("API_Enable_Rate_Limiter_Limit_Time_Default", 60_000, 1, 86_400_000);
 /// Roles of a new account, separated by commas.
 pub const DEFAULT_ROLES_OF_NEW_USERS: Setting = text("Accounts_Registration_Users_Default_Roles", "user");
 /// Whether a new account needs a name.
@@ -88,12 +94,15 @@ pub const REGISTRATION_SECRET: Setting = text("Accounts_RegistrationForm_SecretU
 pub const APPROVE_NEW_USERS: Setting = boolean("Accounts_ManuallyApproveNewUsers", false);
 
 /// All of them.
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 20] = [
     LOGIN_EXPIRATION,
     DEFAULT_COUNT,
     UPPER_COUNT_LIMIT,
     ALLOW_INFINITE_COUNT,
     ACCEPT_ROLE_NAMES,
+    RATE_LIMITER,
+    RATE_LIMIT_CALLS,
+    RATE_LIMIT_TIME,
     DEFAULT_ROLES_OF_NEW_USERS,
     REQUIRE_NAME,
     EMAIL_VERIFICATION,

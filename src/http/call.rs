@@ -1,14 +1,19 @@
 //! The one place that fixes the order of checks of a request (contract 1.6): who is it (401), may he (403), is the query
-//! or body right (400, 413); only then does a handler run.
+//! or body right (400, 413), is it not one request too many (429); only then does a handler run.
 //!
 //! A handler names both the permission and the parameters in its signature, `Call<AccessPermissions, DeleteRole>`, and a
 //! [`Call`] or a [`Visit`] is the only way to reach the services, so a handler that forgets its check does not compile.
 //! What each error looks like is in `http::error`.
+//!
+//! Every route behind a `Call` or a `Visit` is limited in its rate, and no other is; that is all of `/api/v1`. What was
+//! refused before it came to be counted (401, 403, 400 of a query or body) uses nothing up and tells no rate, as in the
+//! original: asking for the rate of nobody in particular would cost a look into the store for each refused request.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::StreamExt as _;
@@ -17,9 +22,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::rate_limit::{Key, RateLimiter};
 use super::rocketchat::body::{BodyProblem, MAX_BODY_BYTES, parse_body};
 use super::rocketchat::query::parse_query;
 use super::rocketchat::shape::{Shape, Source, fit};
+use crate::clock::Clock;
 use crate::domain::permission;
 use crate::domain::token::TokenText;
 use crate::service::{Caller, Origin, ServiceError, Services};
@@ -28,13 +35,23 @@ use crate::service::{Caller, Origin, ServiceError, Services};
 pub struct Gate {
     services: Arc<Services>,
     site: String,
+    limiter: RateLimiter,
 }
 
 impl Gate {
     /// Puts the services behind the gate. `site` is the address that links to this server begin with, without a slash
-    /// at its end.
-    pub const fn new(services: Arc<Services>, site: String) -> Self {
-        Self { services, site }
+    /// at its end; `clock` tells when a client has waited long enough.
+    pub fn new(services: Arc<Services>, site: String, clock: Arc<dyn Clock>) -> Self {
+        Self { services, site, limiter: RateLimiter::new(clock) }
+    }
+
+    /// Counts the request, and leaves how its client stands now to be told with the answer. Somebody who bypasses the
+    /// limit is not counted and told nothing, as in the original: numbers that hold for others would make him wait.
+    async fn count(&self, request: &HttpRequest, origin: &Origin, caller: Option<&Caller>) -> Result<(), ApiError> {
+        let Some(quota) = self.services.quota(caller).await? else { return Ok(()) };
+        let standing = self.limiter.count(key(request, origin), quota);
+        request.extensions_mut().insert(standing);
+        standing.wait.map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests { seconds }))
     }
 }
 
@@ -135,6 +152,7 @@ impl<P: Requirement, I: Input> FromRequest for Call<P, I> {
             let caller = authenticate(&gate.services, &request).await?;
             authorize::<P>(&gate.services, &caller).await?;
             let input = read_input(&request, payload).await?;
+            gate.count(&request, &caller.origin, Some(&caller)).await?;
             Ok(Self { gate, caller, input, rule: PhantomData })
         })
     }
@@ -185,8 +203,9 @@ impl<I: Input> FromRequest for Visit<I> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let gate = gate(&request)?;
-            let input = read_input(&request, payload).await?;
-            Ok(Self { gate, origin: origin(&request), input, credentials: credentials(&request) })
+            let (origin, input) = (origin(&request), read_input(&request, payload).await?);
+            gate.count(&request, &origin, None).await?;
+            Ok(Self { gate, origin, input, credentials: credentials(&request) })
         })
     }
 }
@@ -240,6 +259,13 @@ async fn read_body(mut payload: Payload) -> Result<web::BytesMut, ApiError> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// `HEAD` is a `GET` without a body, not a second chance.
+fn key(request: &HttpRequest, origin: &Origin) -> Key {
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    let pattern = request.match_pattern().unwrap_or_default();
+    Key { client: origin.address.clone().unwrap_or_default(), route: format!("{method} {pattern}") }
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -10,7 +10,9 @@ use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
 
+use super::address::client_address;
 use super::public::{Lifecycle, Phase};
+use super::rate_limit::Standing;
 use crate::clock::{Ids, Stopwatch};
 use crate::metrics::Metrics;
 use crate::service::Origin;
@@ -29,6 +31,8 @@ pub struct Surroundings {
     pub metrics: Arc<Metrics>,
     /// Whether the server is stopping.
     pub lifecycle: Arc<Lifecycle>,
+    /// How many proxies of the operator's own stand in front.
+    pub proxies: u8,
 }
 
 /// Wraps every request.
@@ -41,28 +45,33 @@ pub async fn surround(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let id = request_id(&request, surroundings.ids.as_ref());
-    request.extensions_mut().insert(Origin {
-        request_id: id.clone(),
-        address: request.peer_addr().map(|address| address.ip().to_string()),
-        reason: reason(&request),
-    });
-    telemetry::with_request_id(id.clone(), observed(&surroundings, id, request, next)).await
+    let address = client_address(request.headers(), request.peer_addr(), surroundings.proxies);
+    let address = address.map(|address| address.to_string());
+    let origin = Origin { request_id: id.clone(), address: address.clone(), reason: reason(&request) };
+    request.extensions_mut().insert(origin);
+    let address = address.unwrap_or_else(|| "-".to_owned());
+    telemetry::with_request_id(id.clone(), observed(&surroundings, id, address, request, next)).await
 }
 
 async fn observed<B: MessageBody>(
     surroundings: &Surroundings,
     id: String,
+    address: String,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let stopwatch = Stopwatch::start();
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    let address = request.peer_addr().map_or_else(|| "-".to_owned(), |address| address.ip().to_string());
     let in_flight = surroundings.metrics.request_started();
     let mut response = next.call(request).await?;
     drop(in_flight);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    // Whatever the request came to after it was counted: a result, a refusal, an error.
+    let standing = response.request().extensions().get::<Standing>().copied();
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
     }
     if surroundings.lifecycle.phase() == Phase::Draining {
         // A client that keeps its connection would otherwise send its next request into a closing door.

@@ -35,6 +35,11 @@ pub enum ApiError {
     BodyCutShort,
     /// The query cannot be read.
     Query(QueryProblem),
+    /// More requests than the client may send.
+    TooManyRequests {
+        /// How long to wait.
+        seconds: u32,
+    },
     /// The parameters do not fit; in the validator's words.
     Shape {
         /// Query or body.
@@ -67,6 +72,7 @@ impl fmt::Display for ApiError {
             Self::Body(problem) => problem.fmt(f),
             Self::BodyCutShort => f.write_str("the body was cut short"),
             Self::Query(problem) => problem.fmt(f),
+            Self::TooManyRequests { seconds } => write!(f, "too many requests; {seconds} seconds to wait"),
             Self::Shape { problem, .. } => f.write_str(problem),
         }
     }
@@ -153,9 +159,19 @@ fn refusal(error: &ApiError) -> Refusal {
         ApiError::Body(problem) => Refusal::validation(problem.to_string(), "invalid-params"),
         ApiError::BodyCutShort => Refusal::validation(error.to_string(), "invalid-params"),
         ApiError::Query(_) => Refusal::text("Invalid query parameters"),
+        ApiError::TooManyRequests { seconds } => too_many_requests(*seconds),
         ApiError::Shape { source: Source::Body, problem } => Refusal::validation(problem, "invalid-params"),
         ApiError::Shape { source: Source::Query, problem } => Refusal::validation(problem, "error-invalid-params"),
     }
+}
+
+/// Contract 3.
+fn too_many_requests(seconds: u32) -> Refusal {
+    let text = format!(
+        "Error, too many requests. Please slow down. You must wait {seconds} seconds before trying this endpoint again. \
+         [error-too-many-requests]"
+    );
+    Refusal { retry_after: Some(seconds), ..Refusal::plain(StatusCode::TOO_MANY_REQUESTS, text) }
 }
 
 fn service(error: &ServiceError) -> Refusal {

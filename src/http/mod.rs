@@ -2,10 +2,12 @@
 //! decided here and no store is touched. Start with [`routes`] for what there is and with [`call`] for the order in
 //! which a request is checked; [`rocketchat`] is `/api/v1`.
 
+pub mod address;
 pub mod answer;
 pub mod call;
 pub mod context;
 pub mod error;
 pub mod public;
+pub mod rate_limit;
 pub mod rocketchat;
 pub mod routes;

@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::answer;
+use super::call::Visit;
 use crate::metrics::Metrics;
 use crate::service::Services;
 
@@ -93,6 +94,11 @@ pub async fn show_metrics(vitals: web::Data<Vitals>) -> HttpResponse {
             HttpResponse::InternalServerError().finish()
         }
     }
+}
+
+/// `GET /api/v1/info`: the same, limited in its rate like everything under `/api/v1`.
+pub async fn show_api_info(_visit: Visit) -> HttpResponse {
+    show_info().await
 }
 
 /// `GET /api/info`: which API this is, for clients that choose by version.

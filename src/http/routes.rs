@@ -3,7 +3,9 @@
 use actix_web::http::Method;
 use actix_web::{Resource, Route, guard, web};
 
-use super::public::{answer_not_found, answer_options, show_health, show_info, show_metrics, show_readiness};
+use super::public::{
+    answer_not_found, answer_options, show_api_info, show_health, show_info, show_metrics, show_readiness,
+};
 use super::rocketchat::{channels, login, permissions, register, roles, users};
 
 /// Tells actix every route.
@@ -13,7 +15,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/ready").route(get().to(show_readiness)))
         .service(resource("/metrics").route(get().to(show_metrics)))
         .service(resource("/api/info").route(get().to(show_info)))
-        .service(resource("/api/v1/info").route(get().to(show_info)))
+        .service(resource("/api/v1/info").route(get().to(show_api_info)))
         .service(resource("/api/v1/login").route(post().to(login::login)))
         .service(resource("/api/v1/logout").route(post().to(login::logout)).route(get().to(login::logout)))
         .service(resource("/api/v1/me").route(get().to(login::show_me)))

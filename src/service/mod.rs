@@ -7,6 +7,7 @@ pub mod auth;
 pub mod error;
 pub mod passwords;
 pub mod permissions;
+pub mod rates;
 pub mod registration;
 pub mod roles;
 pub mod rooms;

@@ -40,16 +40,21 @@ impl Services {
             return Ok(value.clone());
         }
         let stored = self.store.find_setting(setting.id).await?;
-        Ok(stored.filter(|value| setting.accepts(value)).unwrap_or_else(|| setting.default_value()))
+        Ok(accepted(setting, stored))
+    }
+
+    /// Several settings for one question to the store, and for none when the operator fixed them all.
+    pub(super) async fn settings<const N: usize>(&self, settings: [Setting; N]) -> Result<[Value; N]> {
+        let open: Vec<_> = settings.iter().map(|it| it.id).filter(|id| !self.overrides.contains_key(id)).collect();
+        let mut stored = if open.is_empty() { BTreeMap::new() } else { self.store.find_settings(&open).await? };
+        Ok(settings.map(|setting| match self.overrides.get(setting.id) {
+            Some(value) => value.clone(),
+            None => accepted(setting, stored.remove(setting.id)),
+        }))
     }
 
     pub(super) async fn integer(&self, setting: Setting) -> Result<i64> {
-        let value = self.setting(setting).await?;
-        let Kind::Integer { default, .. } = setting.kind else { return Ok(0) };
-        // A number that JavaScript wrote may be stored as a double; `accepts` let only whole ones through.
-        #[expect(clippy::cast_possible_truncation, reason = "saturates; settings are small whole numbers")]
-        let number = value.as_i64().or_else(|| value.as_f64().map(|number| number as i64));
-        Ok(number.unwrap_or(default))
+        Ok(integer(setting, &self.setting(setting).await?))
     }
 
     /// A number of things; where the workspace has one that is no such number, its default.
@@ -79,4 +84,25 @@ impl Services {
         let default = || setting.default_value().as_str().and_then(whole);
         Ok(whole(&pattern).or_else(default).is_some_and(|pattern| pattern.is_match(text)))
     }
+}
+
+/// A stored value when it is of the setting's type, else the default.
+fn accepted(setting: Setting, stored: Option<Value>) -> Value {
+    stored.filter(|value| setting.accepts(value)).unwrap_or_else(|| setting.default_value())
+}
+
+fn integer(setting: Setting, value: &Value) -> i64 {
+    let Kind::Integer { default, .. } = setting.kind else { return 0 };
+    // A number that JavaScript wrote may be stored as a double; `accepts` let only whole ones through.
+    #[expect(clippy::cast_possible_truncation, reason = "saturates; settings are small whole numbers")]
+    let number = value.as_i64().or_else(|| value.as_f64().map(|number| number as i64));
+    number.unwrap_or(default)
+}
+
+/// A whole number within the bounds of its setting. A workspace may store any number, and where one outside of them
+/// makes no sense at all, the default holds.
+pub(super) fn sensible(setting: Setting, value: &Value) -> i64 {
+    let Kind::Integer { default, least, most } = setting.kind else { return 0 };
+    let number = integer(setting, value);
+    if (least..=most).contains(&number) { number } else { default }
 }

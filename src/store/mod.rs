@@ -18,6 +18,8 @@ pub mod mongo;
 pub mod page;
 pub mod sqlite;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -261,6 +263,9 @@ pub trait RoomStore {
 pub trait SettingStore {
     /// The stored value of a setting; `None` when the workspace has none and the default holds.
     async fn find_setting(&self, id: &str) -> Result<Option<Value>>;
+
+    /// The stored values of several settings, asked for at once; those that the workspace does not have are left out.
+    async fn find_settings(&self, ids: &[&str]) -> Result<BTreeMap<String, Value>>;
 }
 
 /// The record of changes.

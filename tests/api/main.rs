@@ -49,6 +49,7 @@ mod outage;
 mod permissions;
 mod public;
 mod race;
+mod rate_limit;
 mod record;
 mod register;
 mod restart;

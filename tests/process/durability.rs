@@ -23,8 +23,6 @@ use crate::{PASSWORD, data_directory, launch};
 const CLIENTS: usize = 4;
 /// A client gives up after that; the server must have answered before. It tries for fifteen seconds.
 const LONGEST_ANSWER: Duration = Duration::from_secs(20);
-/// Rates are not what is tested here.
-const NO_LIMIT: (&str, &str) = ("OVERWRITE_SETTING_API_Enable_Rate_Limiter", "false");
 
 /// The steps of a role's life, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -237,7 +235,6 @@ fn assert_whole(facts: &Facts, id: &str, life: &Life) {
 
 /// Kills the server `rounds` times in the middle of changes.
 async fn survives_kills_of_the_server(launch: &Launch, source: &Source, rounds: u32) {
-    let launch = launch.clone().env(NO_LIMIT.0, NO_LIMIT.1);
     let first = launch.serve();
     let mut crew = Crew::gather(&first.url()).await;
     let mut server = Some(first);
@@ -289,7 +286,7 @@ async fn end_abandoned_transactions_soon(url: &str) {
 async fn acknowledged_changes_survive_a_kill_of_mongodb_and_the_server_recovers_by_itself() {
     let mongod = Mongod::start(Options::ReplicaSet).await;
     let url = mongod.url("rocketchat");
-    let server = Launch::on_mongo(&url).env("ADMIN_PASS", PASSWORD).env(NO_LIMIT.0, NO_LIMIT.1).serve();
+    let server = Launch::on_mongo(&url).env("ADMIN_PASS", PASSWORD).serve();
     let mut crew = Crew::gather(&server.url()).await;
     let shift = crew.start(&server.url(), 0);
     crew.until_told(30).await;

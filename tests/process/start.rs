@@ -45,7 +45,7 @@ async fn the_first_start_tells_the_password_once_and_only_to_whoever_started_it(
 #[tokio::test]
 async fn the_printed_conversation_works_as_pasted() {
     let directory = data_directory();
-    let server = Launch::on_sqlite(directory.path()).serve();
+    let server = Launch::on_sqlite(directory.path()).with_limited_rates().serve();
     let printed = server.wait_for_print("roles.delete");
     let (_, conversation) = printed.split_once("paste this into a shell:").unwrap();
     let out = paste(conversation);
@@ -63,7 +63,7 @@ async fn the_printed_conversation_works_as_pasted() {
 #[test]
 fn the_conversation_of_the_readme_works_as_pasted() {
     let directory = data_directory();
-    let server = launch(&directory).serve();
+    let server = launch(&directory).with_limited_rates().serve();
     let (_, after) = include_str!("../../README.md").split_once("\n## A conversation\n").unwrap();
     let (_, block) = after.split_once("```sh\n").unwrap();
     let (conversation, _) = block.split_once("```").unwrap();

@@ -115,6 +115,16 @@ async fn a_setting_is_its_stored_value_or_none(test: &TestStore) {
     }
 }
 
+async fn several_settings_are_found_at_once_and_absent_ones_left_out(test: &TestStore) {
+    for (id, value) in [("A_Number", json!(30)), ("A_Flag", json!(false)), ("Not_Asked_For", json!("x"))] {
+        test.plant_setting(id, &value.to_string()).await;
+    }
+    let found = test.store.find_settings(&["A_Flag", "Absent", "A_Number", "A'\"$in"]).await.unwrap();
+    let expected = [("A_Flag", json!(false)), ("A_Number", json!(30))].map(|(id, value)| (id.to_owned(), value));
+    assert_eq!(found, expected.into());
+    assert!(test.store.find_settings(&[]).await.unwrap().is_empty());
+}
+
 on_every_backend![
     empty:
     an_empty_workspace_gets_everything_in_the_order_given,
@@ -125,4 +135,5 @@ on_every_backend![
     a_deleted_permission_right_does_not_come_back,
     a_store_that_works_answers_and_says_what_it_is,
     a_setting_is_its_stored_value_or_none,
+    several_settings_are_found_at_once_and_absent_ones_left_out,
 ];

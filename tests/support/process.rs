@@ -13,6 +13,8 @@ use std::time::Duration;
 /// After this long a process that says nothing of what is waited for is taken for hung. Nothing waits it out otherwise.
 const HUNG: Duration = Duration::from_secs(90);
 
+const RATE_LIMITER: &str = "OVERWRITE_SETTING_API_Enable_Rate_Limiter";
+
 /// How to start the program.
 #[derive(Clone)]
 pub struct Launch {
@@ -26,14 +28,20 @@ impl Launch {
         Self { arguments: Vec::new(), environment: BTreeMap::new() }
     }
 
-    /// A server on a free port whose embedded store is in `directory`.
+    /// A server on a free port whose embedded store is in `directory`. Rates are not limited.
     pub fn on_sqlite(directory: &Path) -> Self {
-        Self::new().env("PORT", "0").env("ROLEKEEPER_DATA_DIR", directory)
+        Self::new().env("PORT", "0").env("ROLEKEEPER_DATA_DIR", directory).env(RATE_LIMITER, "false")
     }
 
-    /// A server on a free port on that MongoDB.
+    /// A server on a free port on that MongoDB. Rates are not limited.
     pub fn on_mongo(url: &str) -> Self {
-        Self::new().env("PORT", "0").env("MONGO_URL", url)
+        Self::new().env("PORT", "0").env("MONGO_URL", url).env(RATE_LIMITER, "false")
+    }
+
+    /// Limits rates, as the program does unless it is told otherwise.
+    pub fn with_limited_rates(mut self) -> Self {
+        self.environment.remove(RATE_LIMITER);
+        self
     }
 
     /// Adds an argument.

@@ -44,20 +44,7 @@ impl TestStore {
 
     /// Stores the value of a setting; `json` is JSON text.
     pub async fn plant_setting(&self, id: &str, json: &str) {
-        match &self.raw {
-            Raw::Sqlite(store) => {
-                let sql = format!("INSERT INTO settings (id, value) VALUES ({}, {})", quoted(id), quoted(json));
-                store.run_sql(&sql).await.unwrap();
-            }
-            Raw::Mongo(database) => {
-                let value: serde_json::Value = serde_json::from_str(json).unwrap();
-                let value: Bson = mongodb::bson::serialize_to_bson(&value).unwrap();
-                collection(database, "rocketchat_settings")
-                    .insert_one(doc! { "_id": id, "value": value })
-                    .await
-                    .unwrap();
-            }
-        }
+        self.raw.plant_setting(id, json).await;
     }
 
     /// Leaves a permission in the trash, as the removal of a setting does.
@@ -102,6 +89,26 @@ impl TestStore {
             found.push(cursor.deserialize_current().unwrap());
         }
         Some(found)
+    }
+}
+
+impl Raw {
+    /// Stores the value of a setting; `json` is JSON text.
+    pub async fn plant_setting(&self, id: &str, json: &str) {
+        match self {
+            Self::Sqlite(store) => {
+                let sql = format!("INSERT INTO settings (id, value) VALUES ({}, {})", quoted(id), quoted(json));
+                store.run_sql(&sql).await.unwrap();
+            }
+            Self::Mongo(database) => {
+                let value: serde_json::Value = serde_json::from_str(json).unwrap();
+                let value: Bson = mongodb::bson::serialize_to_bson(&value).unwrap();
+                collection(database, "rocketchat_settings")
+                    .insert_one(doc! { "_id": id, "value": value })
+                    .await
+                    .unwrap();
+            }
+        }
     }
 }
 

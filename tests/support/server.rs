@@ -36,6 +36,8 @@ pub const ROOT: &str = "root";
 /// A password and what bcrypt makes of it, so that no test has to wait for hashing.
 pub const PASSWORD: &str = "correct horse";
 const PASSWORD_HASH: &str = "$2b$10$vW7sUumodNa0b1g2/04E.eRzncdNOcmIL0npA7oR15DrCxWqwI5aC";
+/// Off unless a test is about it: the others ask as often as they need to.
+const RATE_LIMITER: &str = "OVERWRITE_SETTING_API_Enable_Rate_Limiter";
 /// Sessions that a test opens past the server keep as many as the server would.
 const KEEP: usize = 50;
 
@@ -102,6 +104,7 @@ impl Start {
             ("ROOT_URL", "https://chat.example.org/"),
             ("ROLEKEEPER_WORKERS", "2"),
             ("ROLEKEEPER_SHUTDOWN_SECONDS", "0"),
+            (RATE_LIMITER, "false"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -128,6 +131,13 @@ impl Start {
     #[must_use]
     pub fn set(mut self, variable: &str, value: &str) -> Self {
         self.environment.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Limits rates as the workspace says; without a word of it, as a server outside of the tests does.
+    #[must_use]
+    pub fn with_rates_of_the_workspace(mut self) -> Self {
+        self.environment.remove(RATE_LIMITER);
         self
     }
 
@@ -306,6 +316,11 @@ impl TestServer {
             }
             Raw::Mongo(_) => self.change_user(user, doc! { "$set": { "services.totp": { "enabled": true } } }).await,
         }
+    }
+
+    /// Stores the value of a setting; `json` is JSON text.
+    pub async fn plant_setting(&self, id: &str, json: &str) {
+        self.raw.plant_setting(id, json).await;
     }
 
     /// Adds a token that its owner made for programs.
