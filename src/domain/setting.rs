@@ -64,6 +64,8 @@ pub const ACCEPT_ROLE_NAMES: Setting = boolean("Rolekeeper_Accept_Role_Names", f
 pub const RATE_LIMITER: Setting = boolean("API_Enable_Rate_Limiter", true);
 /// Requests that one client may send to one route within a window; senseless values mean the default.
 pub const RATE_LIMIT_CALLS: Setting = integer("API_Enable_Rate_Limiter_Limit_Calls_Default", 10, 1, 1_000_000);
+/// The same for `users.register`.
+pub const RATE_LIMIT_REGISTRATIONS: Setting = integer("Rate_Limiter_Limit_RegisterUser", 1, 1, 1_000_000);
 /// Milliseconds that a window lasts; senseless values mean the default.
 pub const RATE_LIMIT_TIME: Setting = integer("API_Enable_Rate_Limiter_Limit_Time_Default", 60_000, 1, 86_400_000);
 /// Roles of a new account, separated by commas.
@@ -94,7 +96,7 @@ pub const REGISTRATION_SECRET: Setting = text("Accounts_RegistrationForm_SecretU
 pub const APPROVE_NEW_USERS: Setting = boolean("Accounts_ManuallyApproveNewUsers", false);
 
 /// All of them.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 21] = [
     LOGIN_EXPIRATION,
     DEFAULT_COUNT,
     UPPER_COUNT_LIMIT,
@@ -102,6 +104,7 @@ pub const SETTINGS: [Setting; 20] = [
     ACCEPT_ROLE_NAMES,
     RATE_LIMITER,
     RATE_LIMIT_CALLS,
+    RATE_LIMIT_REGISTRATIONS,
     RATE_LIMIT_TIME,
     DEFAULT_ROLES_OF_NEW_USERS,
     REQUIRE_NAME,

@@ -29,6 +29,7 @@ use super::rocketchat::shape::{Shape, Source, fit};
 use crate::clock::Clock;
 use crate::domain::permission;
 use crate::domain::token::TokenText;
+use crate::service::rates::Rate;
 use crate::service::{Caller, Origin, ServiceError, Services};
 
 /// The services as the web server carries them; only this module can open it.
@@ -47,8 +48,13 @@ impl Gate {
 
     /// Counts the request, and leaves how its client stands now to be told with the answer. Somebody who bypasses the
     /// limit is not counted and told nothing, as in the original: numbers that hold for others would make him wait.
-    async fn count(&self, request: &HttpRequest, origin: &Origin, caller: Option<&Caller>) -> Result<(), ApiError> {
-        let Some(quota) = self.services.quota(caller).await? else { return Ok(()) };
+    async fn count<I: Input>(
+        &self,
+        request: &HttpRequest,
+        origin: &Origin,
+        caller: Option<&Caller>,
+    ) -> Result<(), ApiError> {
+        let Some(quota) = self.services.quota(caller, I::RATE).await? else { return Ok(()) };
         let standing = self.limiter.count(key(request, origin), quota);
         request.extensions_mut().insert(standing);
         standing.wait.map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests { seconds }))
@@ -90,6 +96,9 @@ pub trait Input: DeserializeOwned + 'static {
     const SHAPE: Shape;
     /// Where it comes from.
     const SOURCE: Source = Source::Body;
+
+    /// Which limit the route has.
+    const RATE: Rate = Rate::Ordinary;
 
     /// The error for parameters that do not fit; `problem` is the validator's text.
     fn refusal(problem: String) -> ApiError {
@@ -152,7 +161,7 @@ impl<P: Requirement, I: Input> FromRequest for Call<P, I> {
             let caller = authenticate(&gate.services, &request).await?;
             authorize::<P>(&gate.services, &caller).await?;
             let input = read_input(&request, payload).await?;
-            gate.count(&request, &caller.origin, Some(&caller)).await?;
+            gate.count::<I>(&request, &caller.origin, Some(&caller)).await?;
             Ok(Self { gate, caller, input, rule: PhantomData })
         })
     }
@@ -204,7 +213,7 @@ impl<I: Input> FromRequest for Visit<I> {
         Box::pin(async move {
             let gate = gate(&request)?;
             let (origin, input) = (origin(&request), read_input(&request, payload).await?);
-            gate.count(&request, &origin, None).await?;
+            gate.count::<I>(&request, &origin, None).await?;
             Ok(Self { gate, origin, input, credentials: credentials(&request) })
         })
     }

@@ -80,6 +80,19 @@ async fn the_eleventh_request_of_a_minute_waits_for_the_next(server: &TestServer
     assert_eq!(told(&answer), (CALLS, CALLS - 1, 2 * WINDOW));
 }
 
+async fn one_address_registers_one_account_a_minute(server: &TestServer) {
+    let register = async |name: &str| {
+        let body = json!({"username": name, "name": name, "email": format!("{name}@example.org"), "pass": "p"});
+        server.anonymous().post("users.register", body).await
+    };
+    let first = register("eve").await;
+    first.ok();
+    assert_eq!(told(&first), (1, 0, WINDOW));
+    is_too_many(&register("amy").await, 60);
+    server.clock.advance(WINDOW);
+    register("amy").await.ok();
+}
+
 async fn over_a_hundred_windows_every_one_lets_exactly_its_number_through(server: &TestServer) {
     let bob = server.user("bob").await;
     for window in 0..100 {
@@ -251,6 +264,7 @@ async fn what_is_not_part_of_the_api_is_not_limited(server: &TestServer) {
 on_every_store!(
     limited, "OVERWRITE_SETTING_API_Enable_Rate_Limiter" = "true";
     the_eleventh_request_of_a_minute_waits_for_the_next,
+    one_address_registers_one_account_a_minute,
     over_a_hundred_windows_every_one_lets_exactly_its_number_through,
     requests_at_the_same_moment_are_counted_one_by_one,
     every_route_counts_for_itself_and_head_is_get,

@@ -9,6 +9,7 @@ use crate::http::answer::{Answer, success};
 use crate::http::call::{Input, Visit};
 use crate::service::ServiceError;
 use crate::service::error::RegistrationRefusal;
+use crate::service::rates::Rate;
 use crate::service::registration::Registration;
 
 /// Body of `users.register`. The secret has had two names.
@@ -34,6 +35,7 @@ impl Input for Register {
         Field::text("secretURL"),
         Field::text("reason"),
     ]);
+    const RATE: Rate = Rate::Registration;
 }
 
 /// `POST users.register` (contract 9.7).
