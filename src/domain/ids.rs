@@ -37,6 +37,12 @@ fn check(text: &str) -> Result<(), InvalidId> {
     Ok(())
 }
 
+/// Whether a text may be the name of something: as long as an id and without control characters, so that whatever can be
+/// named by id or name can really be named by either. Empty names are for the rules of each noun to judge.
+pub fn is_nameable(text: &str) -> bool {
+    matches!(check(text), Ok(()) | Err(InvalidId::Empty))
+}
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

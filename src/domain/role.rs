@@ -213,10 +213,27 @@ pub enum Undeletable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProtectedDefinition;
 
-/// The form in which names are compared: trimmed, NFKC, case-folded, so that `Émile`, `E\u{301}mile` and `ÉMILE` are one.
+/// The form in which names are compared: NFKC, case-folded, without characters that nobody sees, and trimmed, so that
+/// `Émile`, `E\u{301}mile`, `ÉMILE` and `Émi\u{200b}le` are one.
 pub fn name_key(name: &str) -> String {
     // Trimmed last: normalizing can bring a space to the front.
-    name.nfkc().default_case_fold().nfkc().collect::<String>().trim().to_owned()
+    caseless_key(name).trim().to_owned()
+}
+
+/// As [`name_key`], but white space around it counts: the form in which usernames and addresses are compared.
+pub fn caseless_key(text: &str) -> String {
+    text.nfkc().default_case_fold().nfkc().filter(|character| !is_unseen(*character)).collect()
+}
+
+/// Control characters and those that Unicode says to show as nothing: soft hyphens, zero widths, marks of direction,
+/// selectors of variants, fillers, tags.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Whether `name` collides with `role`: same key as its name, or equal to its id. A name that is another role's id would
@@ -339,6 +356,14 @@ mod tests {
             assert_eq!(name_key(one), name_key(other), "{one} / {other}");
         }
         assert_ne!(name_key("deputy"), name_key("deputies"));
+    }
+
+    #[test]
+    fn what_nobody_sees_does_not_make_another_name() {
+        for other in ["ad\u{ad}min", "\u{200b}admin", "admin\u{200d}", "\u{202e}admin", "ad\0min", "admin\u{fe0f}"] {
+            assert_eq!(name_key(other), "admin", "{other:?}");
+        }
+        assert_eq!((caseless_key("Root "), name_key("Root ")), ("root ".to_owned(), "root".to_owned()));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -31,6 +32,9 @@ use crate::domain::permission;
 use crate::domain::token::TokenText;
 use crate::service::rates::Rate;
 use crate::service::{Caller, Origin, ServiceError, Services};
+
+/// How long a body may take to arrive. Without a limit, whoever sends one byte and waits keeps a connection for ever.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The services as the web server carries them; only this module can open it.
 pub struct Gate {
@@ -251,7 +255,8 @@ async fn read_input<I: Input>(request: &HttpRequest, payload: Payload) -> Result
     let value = match I::SOURCE {
         Source::Query => Value::Object(parse_query(request.query_string())?),
         Source::Body => {
-            let bytes = read_body(payload).await?;
+            let bytes = tokio::time::timeout(BODY_TIMEOUT, read_body(payload)).await;
+            let bytes = bytes.map_err(|_| ApiError::BodyTooSlow)??;
             parse_body(text(request.headers(), CONTENT_TYPE.as_str()), &bytes)?
         }
     };

@@ -100,8 +100,11 @@ fn request_id(request: &ServiceRequest, ids: &dyn Ids) -> String {
 }
 
 fn reason(request: &ServiceRequest) -> Option<String> {
-    let text = request.headers().get(REASON)?.to_str().ok()?.trim();
-    (!text.is_empty()).then(|| text.chars().take(MAX_REASON).collect())
+    // People write reasons in their own language; what is not UTF-8 is shown as such instead of dropping the whole.
+    let text = String::from_utf8_lossy(request.headers().get(REASON)?.as_bytes());
+    let text: String = text.chars().filter(|character| !character.is_control()).take(MAX_REASON).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// A client must not be able to make new series by inventing methods either.

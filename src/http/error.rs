@@ -33,6 +33,8 @@ pub enum ApiError {
     Body(BodyProblem),
     /// The client stopped before the body was complete.
     BodyCutShort,
+    /// The body did not arrive in time.
+    BodyTooSlow,
     /// The query cannot be read.
     Query(QueryProblem),
     /// More requests than the client may send.
@@ -71,6 +73,7 @@ impl fmt::Display for ApiError {
             Self::Service(error) => error.fmt(f),
             Self::Body(problem) => problem.fmt(f),
             Self::BodyCutShort => f.write_str("the body was cut short"),
+            Self::BodyTooSlow => f.write_str("The request body took too long to arrive"),
             Self::Query(problem) => problem.fmt(f),
             Self::TooManyRequests { seconds } => write!(f, "too many requests; {seconds} seconds to wait"),
             Self::Shape { problem, .. } => f.write_str(problem),
@@ -158,6 +161,7 @@ fn refusal(error: &ApiError) -> Refusal {
         }
         ApiError::Body(problem) => Refusal::validation(problem.to_string(), "invalid-params"),
         ApiError::BodyCutShort => Refusal::validation(error.to_string(), "invalid-params"),
+        ApiError::BodyTooSlow => Refusal::plain(StatusCode::REQUEST_TIMEOUT, error.to_string()),
         ApiError::Query(_) => Refusal::text("Invalid query parameters"),
         ApiError::TooManyRequests { seconds } => too_many_requests(*seconds),
         ApiError::Shape { source: Source::Body, problem } => Refusal::validation(problem, "invalid-params"),
@@ -326,6 +330,10 @@ fn user(refusal: &UserRefusal) -> Refusal {
         UserRefusal::InvalidSearch => Refusal::text("Invalid search query."),
         UserRefusal::NotFound => Refusal::text("User not found."),
         UserRefusal::InvalidName => Refusal::text("Name contains invalid characters"),
+        UserRefusal::FieldTooLong { field } => {
+            Refusal::thrown(&format!("The field {field} is too long"), "error-input-is-not-a-valid-field")
+                .details(saving("field", field))
+        }
         UserRefusal::InvalidCustomFields => Refusal::thrown(FIELD_NAMES, "error-user-registration-custom-field"),
         UserRefusal::CreatingNotAllowed => Refusal::thrown("Adding user is not allowed", "error-action-not-allowed")
             .details(saving("action", "Adding_user")),
@@ -370,6 +378,9 @@ fn registration(refusal: &RegistrationRefusal) -> Refusal {
         RegistrationRefusal::LoggedIn => Refusal::text("Logged in users can not register again."),
         RegistrationRefusal::InvalidName => Refusal::text("Name contains invalid characters"),
         RegistrationRefusal::InvalidUsername => Refusal::text("The username provided is not valid"),
+        RegistrationRefusal::ReasonTooLong => {
+            Refusal::thrown("The field Reason is too long", "error-input-is-not-a-valid-field")
+        }
         RegistrationRefusal::UsernameTaken => Refusal::text("Username is already in use"),
         RegistrationRefusal::EmailTaken => Refusal::text("Email already exists"),
         RegistrationRefusal::Disabled => {

@@ -163,6 +163,11 @@ pub enum UserRefusal {
     NotFound,
     /// The name has characters that pages could take for markup.
     InvalidName,
+    /// A field is longer than can be kept, or a name has control characters.
+    FieldTooLong {
+        /// As Rocket.Chat names it.
+        field: &'static str,
+    },
     /// A custom field has a name that cannot be kept.
     InvalidCustomFields,
     /// The caller may not create accounts.
@@ -204,6 +209,8 @@ pub enum RegistrationRefusal {
     InvalidName,
     /// The username does not match the workspace's pattern, or is reserved.
     InvalidUsername,
+    /// The reason is longer than anybody reads.
+    ReasonTooLong,
     /// Somebody has the username.
     UsernameTaken,
     /// Nobody may register.

@@ -6,11 +6,14 @@ use super::passwords::PasswordDigest;
 use super::users::{has_markup, is_address};
 use super::{Origin, Result, ServiceError, Services};
 use crate::domain::audit::{Actor, AuditContext};
-use crate::domain::ids::RoleId;
+use crate::domain::ids::{RoleId, is_nameable};
 use crate::domain::role::ADMIN;
 use crate::domain::setting::{APPROVE_NEW_USERS, REGISTRATION_FORM, REGISTRATION_SECRET, USERNAME_PATTERN};
 use crate::domain::user::{EmailAddress, NewUser, User, new_profile};
 use crate::store::{StoreError, Unique, UsernameMatch};
+
+/// The longest reason for wanting an account.
+const MAX_REASON_BYTES: usize = 2_048;
 
 /// Whether the first person to register administers the workspace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,15 +46,18 @@ impl Services {
     ///
     /// # Errors
     /// In this order: `InvalidName`, `InvalidUsername`, `UsernameTaken`, `Disabled`, `WrongSecret`, `InvalidEmail`,
-    /// `NoPassword`, `EmailTaken`.
+    /// `ReasonTooLong`, `NoPassword`, `EmailTaken`.
     pub async fn register(&self, registration: Registration, origin: &Origin) -> Result<User> {
-        if has_markup(&registration.name) {
+        if has_markup(&registration.name) || !is_nameable(&registration.name) {
             return Err(RegistrationRefusal::InvalidName.into());
         }
         self.check_wanted_username(&registration.username).await?;
         self.check_registration_is_open(registration.secret.as_deref()).await?;
         if !is_address(&registration.email) {
             return Err(RegistrationRefusal::InvalidEmail.into());
+        }
+        if registration.reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON_BYTES) {
+            return Err(RegistrationRefusal::ReasonTooLong.into());
         }
         if registration.password.is_empty() {
             return Err(RegistrationRefusal::NoPassword.into());
@@ -71,7 +77,8 @@ impl Services {
     }
 
     async fn check_wanted_username(&self, username: &str) -> Result<()> {
-        let fits = !username.trim().is_empty() && self.matches(USERNAME_PATTERN, username).await?;
+        let fits =
+            !username.trim().is_empty() && is_nameable(username) && self.matches(USERNAME_PATTERN, username).await?;
         if !fits || self.is_blocked(username).await? {
             return Err(RegistrationRefusal::InvalidUsername.into());
         }

@@ -3,13 +3,16 @@
 
 use super::error::{Late, RoleRefusal, UserRefusal};
 use super::{Caller, PageRequest, Result, ServiceError, Services};
-use crate::domain::ids::{RoleId, RoleRef, RoomId};
+use crate::domain::ids::{RoleId, RoleRef, RoomId, is_nameable};
 use crate::domain::permission::{ACCESS_PERMISSIONS, ASSIGN_ADMIN_ROLE, VIEW_OTHER_USER_CHANNELS};
 use crate::domain::role::{ADMIN, Assignment, NewRole, Place, Role, RoleDefinition, RoleScope, TrashedRole};
 use crate::domain::setting::ACCEPT_ROLE_NAMES;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::{Changes, Conflict, Listing, Noun, StoreError, Unique, UsernameMatch};
+
+/// The longest description of a role.
+const MAX_DESCRIPTION_BYTES: usize = 4_096;
 
 /// A role to give or take, as the caller named everything.
 pub struct AssignmentRequest {
@@ -61,8 +64,9 @@ impl Services {
     /// Makes a custom role (contract 4.4).
     ///
     /// # Errors
-    /// `AccessNotAllowed`, then `NameTaken`.
+    /// In this order: `InvalidProperties`, `AccessNotAllowed`, `NameTaken`.
     pub async fn create_role(&self, caller: &Caller, definition: RoleDefinition) -> Result<Role> {
+        check_definition(&definition)?;
         self.require_access(caller, Late::CreateRole).await?;
         let role = NewRole { id: self.ids.role_id(), definition };
         self.store.create_role(role, &self.audit(caller)).await.map_err(name_taken)
@@ -71,8 +75,9 @@ impl Services {
     /// Redefines a role (contract 4.5). Never brings back a role that is gone.
     ///
     /// # Errors
-    /// In this order: `AccessNotAllowed`, `NotFound`, `Immutable`, `NameTaken`.
+    /// In this order: `InvalidProperties`, `AccessNotAllowed`, `NotFound`, `Immutable`, `NameTaken`.
     pub async fn update_role(&self, caller: &Caller, role: &str, wanted: RoleDefinition) -> Result<Role> {
+        check_definition(&wanted)?;
         self.require_access(caller, Late::UpdateRole).await?;
         let id = RoleId::parse(role).map_err(|_| RoleRefusal::NotFound)?;
         self.store.update_role(&id, wanted, &self.audit(caller)).await.map_err(|error| match error {
@@ -257,6 +262,14 @@ impl Services {
             }
         }
     }
+}
+
+/// A name that could not be used to name the role, or a description without end, is no definition.
+fn check_definition(definition: &RoleDefinition) -> Result<()> {
+    if is_nameable(&definition.name) && definition.description.len() <= MAX_DESCRIPTION_BYTES {
+        return Ok(());
+    }
+    Err(RoleRefusal::InvalidProperties.into())
 }
 
 /// The role a body names: `NotNamed` without one, `None` for a text that no role can have as id.

@@ -5,10 +5,14 @@ use serde_json::{Map, Value};
 use super::error::RoomRefusal;
 use super::{Caller, Result, ServiceError, Services};
 use crate::domain::fields::are_storable;
+use crate::domain::ids::is_nameable;
 use crate::domain::permission::CREATE_C;
 use crate::domain::room::{NewRoom, Room, RoomKind};
 use crate::domain::setting::ROOM_NAME_PATTERN;
 use crate::store::{Noun, StoreError, Unique};
+
+/// Characters of a refused name that the refusal repeats.
+const SHOWN_OF_A_NAME: usize = 64;
 
 /// A channel that somebody wants.
 pub struct ChannelRequest {
@@ -42,8 +46,9 @@ impl Services {
         if request.name.is_empty() {
             return Err(RoomRefusal::NameRequired.into());
         }
-        if !self.matches(ROOM_NAME_PATTERN, &request.name).await? {
-            return Err(RoomRefusal::InvalidName(request.name).into());
+        if !is_nameable(&request.name) || !self.matches(ROOM_NAME_PATTERN, &request.name).await? {
+            let shown = request.name.chars().take(SHOWN_OF_A_NAME).collect();
+            return Err(RoomRefusal::InvalidName(shown).into());
         }
         if !are_storable(&request.custom_fields) {
             return Err(RoomRefusal::InvalidCustomFields.into());

@@ -6,7 +6,7 @@ use super::error::{Late, UserRefusal};
 use super::passwords::PasswordDigest;
 use super::{Caller, Result, ServiceError, Services};
 use crate::domain::fields::are_storable;
-use crate::domain::ids::{RoleId, UserId};
+use crate::domain::ids::{MAX_ID_BYTES, RoleId, UserId, is_nameable};
 use crate::domain::permission::{CREATE_USER, VIEW_FULL_OTHER_USER_INFO, VIEW_OTHER_USER_CHANNELS};
 use crate::domain::role::name_key;
 use crate::domain::setting::{
@@ -73,13 +73,14 @@ impl Services {
     /// Creates an account (contract 9.1).
     ///
     /// # Errors
-    /// In this order: `InvalidName`, `InvalidCustomFields`, `CreatingNotAllowed`, `UnknownRole`, `AssigningAdminNotAllowed`,
+    /// In this order: `InvalidName`, `FieldTooLong`, `InvalidCustomFields`, `CreatingNotAllowed`, `UnknownRole`, `AssigningAdminNotAllowed`,
     /// `FieldRequired` (name, username), `InvalidUsername`, `FieldRequired` (password), `InvalidEmail`,
     /// `BlockedUsername`, `FieldUnavailable`.
     pub async fn create_user(&self, caller: &Caller, request: AccountRequest) -> Result<User> {
         if has_markup(&request.name) {
             return Err(UserRefusal::InvalidName.into());
         }
+        check_sizes(&request)?;
         if !are_storable(&request.profile) {
             return Err(UserRefusal::InvalidCustomFields.into());
         }
@@ -198,6 +199,25 @@ impl Services {
         }
         Ok(())
     }
+}
+
+/// The most that an account's own fields take together, as JSON.
+const MAX_PROFILE_BYTES: usize = 16_384;
+
+/// Names are repeated in answers, lists and the record; so they end somewhere.
+fn check_sizes(request: &AccountRequest) -> Result<()> {
+    let too_long = |field| Err(UserRefusal::FieldTooLong { field }.into());
+    if !is_nameable(&request.username) {
+        return too_long("Username");
+    }
+    if !is_nameable(&request.name) {
+        return too_long("Name");
+    }
+    if request.email.len() > MAX_ID_BYTES {
+        return too_long("Email");
+    }
+    let profile = serde_json::to_string(&request.profile).map_or(usize::MAX, |text| text.len());
+    if profile > MAX_PROFILE_BYTES { too_long("Custom Fields") } else { Ok(()) }
 }
 
 /// Characters that a page could take for markup.

@@ -55,6 +55,7 @@ mod register;
 mod restart;
 mod roles;
 mod roles_delete;
+mod sizes;
 mod users;
 
 /// Runs a test on a server that has its default roles and an administrator, nothing else.

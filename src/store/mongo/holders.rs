@@ -1,5 +1,7 @@
 //! Who holds a role, on accounts and on subscriptions: whether anybody does, how many, their names, their pages.
 
+use std::collections::HashMap;
+
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
 
@@ -11,6 +13,9 @@ use crate::domain::ids::{RoleId, RoomId};
 use crate::domain::role::{MAX_NAMED_HOLDERS, Role, RoleScope, RoleUsage};
 use crate::domain::user::User;
 use crate::store::{Listing, Page, Result};
+
+/// Accounts that are asked for by id in one question.
+const IDS_AT_ONCE: usize = 10_000;
 
 impl MongoStore {
     /// Whether anything names the role as held; looks at no more than one holder.
@@ -62,10 +67,14 @@ impl MongoStore {
         room: Option<&RoomId>,
         page: Page,
     ) -> Result<Listing<User>> {
-        let filter = match role.scope {
-            RoleScope::Users => doc! { "roles": role.id.as_str() },
-            RoleScope::Subscriptions => doc! { "_id": { "$in": self.members_with(&role.id, room).await? } },
-        };
+        match role.scope {
+            RoleScope::Users => self.list_account_holders(&role.id, page).await,
+            RoleScope::Subscriptions => self.list_room_holders(&role.id, room, page).await,
+        }
+    }
+
+    async fn list_account_holders(&self, role: &RoleId, page: Page) -> Result<Listing<User>> {
+        let filter = doc! { "roles": role.as_str() };
         let total = self.users().count_documents(filter.clone()).await.map_err(store_error)?;
         if page.count == Some(0) || page.offset >= total {
             return Ok(Listing { items: Vec::new(), total });
@@ -74,11 +83,58 @@ impl MongoStore {
         let mut find =
             users.find(filter).projection(documents::user_projection()).sort(doc! { "username": 1 }).skip(page.offset);
         if let Some(count) = page.count {
-            find = find.limit(i64::try_from(count).unwrap_or(i64::MAX));
+            find = find.limit(signed(count));
         }
         let found: Vec<Document> = find.await.map_err(store_error)?.try_collect().await.map_err(store_error)?;
         let items = found.iter().map(documents::user).collect::<Result<_>>()?;
         Ok(Listing { items, total })
+    }
+
+    /// The server sorts by the username that each subscription carries and cuts the page; only its accounts are read.
+    async fn list_room_holders(&self, role: &RoleId, room: Option<&RoomId>, page: Page) -> Result<Listing<User>> {
+        let mut having = doc! { "roles": role.as_str() };
+        if let Some(room) = room {
+            having.insert("rid", room.as_str());
+        }
+        let members = vec![
+            doc! { "$match": having },
+            doc! { "$group": { "_id": "$u._id", "username": { "$first": "$u.username" } } },
+        ];
+        let total = self.count_members(members.clone()).await?;
+        if page.count == Some(0) || page.offset >= total {
+            return Ok(Listing { items: Vec::new(), total });
+        }
+        let mut paged = members;
+        paged.push(doc! { "$sort": { "username": 1, "_id": 1 } });
+        paged.push(doc! { "$skip": signed(page.offset) });
+        if let Some(count) = page.count {
+            paged.push(doc! { "$limit": signed(count) });
+        }
+        let cursor = self.subscriptions().aggregate(paged).allow_disk_use(true).await.map_err(store_error)?;
+        let found: Vec<Document> = cursor.try_collect().await.map_err(store_error)?;
+        let ids: Vec<String> = found.iter().filter_map(|member| text(member, "_id")).collect();
+        Ok(Listing { items: self.accounts_in_order(&ids).await?, total })
+    }
+
+    async fn count_members(&self, mut members: Vec<Document>) -> Result<u64> {
+        members.push(doc! { "$count": "members" });
+        let cursor = self.subscriptions().aggregate(members).allow_disk_use(true).await.map_err(store_error)?;
+        let found: Vec<Document> = cursor.try_collect().await.map_err(store_error)?;
+        let total = found.first().and_then(|count| number(count, "members")).unwrap_or_default();
+        Ok(u64::try_from(total).unwrap_or_default())
+    }
+
+    /// The accounts with those ids, in that order; read in parts, because a question may not be longer than 16 MiB.
+    async fn accounts_in_order(&self, ids: &[String]) -> Result<Vec<User>> {
+        let mut accounts = HashMap::with_capacity(ids.len());
+        for part in ids.chunks(IDS_AT_ONCE) {
+            let filter = doc! { "_id": { "$in": part } };
+            for user in self.find(&self.users(), filter, documents::user_projection(), Document::new()).await? {
+                let user = documents::user(&user)?;
+                accounts.insert(user.id.as_str().to_owned(), user);
+            }
+        }
+        Ok(ids.iter().filter_map(|id| accounts.remove(id)).collect())
     }
 
     /// Accounts whose own list has any of the roles.
@@ -88,16 +144,8 @@ impl MongoStore {
         let found = self.find(&self.users(), holding, documents::user_projection(), sort).await?;
         found.iter().map(documents::user).collect()
     }
+}
 
-    /// Ids of those who have a role in a room, or in any.
-    async fn members_with(&self, role: &RoleId, room: Option<&RoomId>) -> Result<Vec<String>> {
-        let mut having = doc! { "roles": role.as_str() };
-        if let Some(room) = room {
-            having.insert("rid", room.as_str());
-        }
-        let members = vec![doc! { "$match": having }, doc! { "$group": { "_id": "$u._id" } }];
-        let cursor = self.subscriptions().aggregate(members).await.map_err(store_error)?;
-        let found: Vec<Document> = cursor.try_collect().await.map_err(store_error)?;
-        Ok(found.iter().filter_map(|member| text(member, "_id")).collect())
-    }
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

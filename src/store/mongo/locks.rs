@@ -91,22 +91,17 @@ impl MongoStore {
         Ok(())
     }
 
-    /// Those roles, each once, that are not known as protected. Read outside of the transaction, whose view must begin
-    /// with its locks; [`MongoStore::locked_role`] notices when this was out of date.
+    /// Those of the roles that exist and are not protected, each once, in one order for everybody. Read outside of the
+    /// transaction, whose view must begin with its locks; [`MongoStore::locked_role`] and
+    /// [`MongoStore::first_unknown_role`] notice when this was out of date. However many ids a caller names, there are
+    /// no more locks than roles.
     async fn deletable(&self, roles: &[RoleId]) -> Result<Vec<RoleId>> {
         if roles.is_empty() {
             return Ok(Vec::new());
         }
-        let filter = doc! { "_id": { "$in": strings(roles) }, "protected": true };
-        let found = self.find(&self.roles(), filter, doc! { "_id": 1 }, Document::new()).await?;
-        let protected: Vec<&str> = found.iter().filter_map(|role| role.get_str("_id").ok()).collect();
-        let mut deletable = Vec::new();
-        for role in roles {
-            if !protected.contains(&role.as_str()) && !deletable.contains(role) {
-                deletable.push(role.clone());
-            }
-        }
-        Ok(deletable)
+        let filter = doc! { "_id": { "$in": strings(roles) }, "protected": { "$ne": true } };
+        let found = self.find(&self.roles(), filter, doc! { "_id": 1 }, doc! { "_id": 1 }).await?;
+        Ok(found.iter().filter_map(|role| role.get_str("_id").ok()).map(RoleId::from_stored).collect())
     }
 
     /// The role as the transaction sees it, which stays until the transaction ends.

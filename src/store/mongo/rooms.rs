@@ -1,5 +1,7 @@
 //! Rooms and the subscriptions that make somebody a member of one, as far as roles live there.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use mongodb::bson::{Document, doc};
 
@@ -114,7 +116,8 @@ impl MongoStore {
             let id = UserId::from_stored(id(user, "user")?);
             members.push(UserSummary { id, username, name: text(user, "name") });
         }
-        members.sort_by_key(|member| new.members.iter().position(|name| *name == member.username));
+        let places: HashMap<&str, usize> = new.members.iter().map(String::as_str).zip(0..).collect();
+        members.sort_by_key(|member| places.get(member.username.as_str()));
         Ok(members)
     }
 

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The first pause, in milliseconds, before another attempt; each following one is twice as long up to the last.
 const FIRST_PAUSE_MS: u64 = 4;
 const LAST_PAUSE_MS: u64 = 64;
+/// How long an abort is waited for; the server ends the transaction by itself if it does not come.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a commit waits for the majority.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -31,7 +33,7 @@ macro_rules! transact {
         let mut $tx = $store.transaction().await?;
         loop {
             $tx.begin().await?;
-            let outcome = $body.await;
+            let outcome = crate::store::mongo::transaction::patiently($body).await;
             if let Some(result) = $tx.conclude(outcome).await {
                 break result;
             }
@@ -40,12 +42,25 @@ macro_rules! transact {
 }
 pub(super) use transact;
 
+/// Runs one attempt's statements, but no longer than an operation is tried: neither very many statements nor a server
+/// that keeps its connections open and says nothing may hold locks and callers for ever.
+pub(super) async fn patiently<T>(body: impl Future<Output = Step<T>>) -> Step<T> {
+    match tokio::time::timeout(PATIENCE, body).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(StoreError::Unavailable("MongoDB did not carry out the change in time".to_owned()).into()),
+    }
+}
+
 /// Acknowledged writes are on the disks of a majority.
 pub(super) fn write_concern() -> WriteConcern {
     let mut concern = WriteConcern::majority();
     concern.journal = Some(true);
     concern.w_timeout = Some(WRITE_TIMEOUT);
     concern
+}
+
+fn outcome_unknown() -> StoreError {
+    StoreError::Unavailable("MongoDB did not confirm the change in time; its outcome is unknown".to_owned())
 }
 
 /// One operation's transaction, through all its attempts.
@@ -91,7 +106,7 @@ impl Transaction {
             },
             Err(failure) => {
                 // An abort that fails leaves the transaction to the server, which ends it by itself.
-                let _ = self.session.abort_transaction().await;
+                let _ = tokio::time::timeout(ABORT_TIMEOUT, self.session.abort_transaction()).await;
                 match failure {
                     Failure::Refused(error) => return Some(Err(error)),
                     Failure::Driver(error) => Some(error),
@@ -116,15 +131,17 @@ impl Transaction {
     /// Commits, and asks again while the answer is unknown: repeating a commit is safe.
     async fn commit(&mut self) -> Step<()> {
         loop {
-            let Err(error) = self.session.commit_transaction().await else {
+            let Ok(committed) = tokio::time::timeout(PATIENCE, self.session.commit_transaction()).await else {
+                return Err(outcome_unknown().into());
+            };
+            let Err(error) = committed else {
                 return Ok(());
             };
             if !is_commit_unknown(&error) {
                 return Err(error.into());
             }
             if self.since.elapsed() >= PATIENCE {
-                let sentence = "MongoDB did not confirm the change in time; its outcome is unknown";
-                return Err(StoreError::Unavailable(sentence.to_owned()).into());
+                return Err(outcome_unknown().into());
             }
             self.pause().await;
         }

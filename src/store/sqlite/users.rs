@@ -11,7 +11,7 @@ use super::query::{Query as _, Tx, bounded, json, optional_time, text, to_json};
 use super::{holders, roles, rooms, tokens};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{RoleId, UserId};
-use crate::domain::role::{ADMIN, name_key};
+use crate::domain::role::{ADMIN, caseless_key};
 use crate::domain::user::{Activation, KIND_USER, Membership, NewUser, PasswordHash, SecondFactors, User};
 use crate::store::{Noun, Result, StoreError, Unique, UserStore, UsernameMatch};
 
@@ -66,7 +66,7 @@ fn find_by_username(db: &Connection, username: &str, matching: UsernameMatch) ->
         UsernameMatch::Exact => Ok(exact),
         // The key is unique, so it never leaves more than one.
         UsernameMatch::IgnoreCase if exact.is_none() => {
-            db.first(select_user!("WHERE u.username_key = ?1"), [name_key(username)], user)
+            db.first(select_user!("WHERE u.username_key = ?1"), [caseless_key(username)], user)
         }
         UsernameMatch::IgnoreCase => Ok(exact),
     }
@@ -88,7 +88,7 @@ fn create(tx: &Tx<'_>, mut new: NewUser) -> Result<User> {
 }
 
 fn require_free_username(db: &Connection, username: &str) -> Result<()> {
-    if db.exists("SELECT 1 FROM users WHERE username_key = ?1", [name_key(username)])? {
+    if db.exists("SELECT 1 FROM users WHERE username_key = ?1", [caseless_key(username)])? {
         return Err(StoreError::AlreadyExists(Unique::Username));
     }
     Ok(())
@@ -97,7 +97,7 @@ fn require_free_username(db: &Connection, username: &str) -> Result<()> {
 fn require_free_addresses(db: &Connection, new: &NewUser) -> Result<()> {
     let mut seen = HashSet::new();
     for email in &new.emails {
-        let key = name_key(&email.address);
+        let key = caseless_key(&email.address);
         let taken = db.exists("SELECT 1 FROM user_emails WHERE address_key = ?1", [&key])?;
         if taken || !seen.insert(key) {
             return Err(StoreError::AlreadyExists(Unique::EmailAddress));
@@ -113,7 +113,7 @@ fn insert(tx: &Tx<'_>, user: &User, password: Option<&PasswordHash>) -> Result<(
         (
             user.id.as_str(),
             &user.username,
-            user.username.as_deref().map(name_key),
+            user.username.as_deref().map(caseless_key),
             &user.name,
             &user.kind,
             user.active,
@@ -129,7 +129,7 @@ fn insert(tx: &Tx<'_>, user: &User, password: Option<&PasswordHash>) -> Result<(
     for (position, email) in user.emails.iter().enumerate() {
         tx.db.change(
             "INSERT INTO user_emails (user_id, position, address, address_key, verified) VALUES (?1, ?2, ?3, ?4, ?5)",
-            (user.id.as_str(), position as i64, &email.address, name_key(&email.address), email.verified),
+            (user.id.as_str(), position as i64, &email.address, caseless_key(&email.address), email.verified),
         )?;
     }
     let list = holders::RoleList::OfUser(user.id.clone());
@@ -185,7 +185,7 @@ impl UserStore for SqliteStore {
     }
 
     async fn find_user_by_email(&self, address: &str) -> Result<Option<User>> {
-        let key = name_key(address);
+        let key = caseless_key(address);
         let select = select_user!("WHERE u.id = (SELECT user_id FROM user_emails WHERE address_key = ?1)");
         self.read(move |db| db.first(select, [key], user)).await
     }

@@ -1,4 +1,5 @@
--- Version 1. Names, keys and times: `*_key` columns hold domain::role::name_key of their neighbour, times are
+-- Version 1. Names, keys and times: `*_key` columns hold domain::role::name_key of their neighbour (caseless_key for
+-- usernames and addresses), times are
 -- milliseconds since 1970 in UTC, `seq` keeps the order of insertion, `position` the order inside one list. Roles and
 -- permissions are few and asked for as a whole, in order; nothing else is searched without an index.
 
