@@ -17,7 +17,7 @@ use super::queues::Turn;
 use crate::clock::{Ids, Stopwatch};
 use crate::store::{Result, StoreError};
 
-/// How long an operation is tried; the last attempt and its commit come on top, so that a caller waits 15 seconds at most.
+/// How long an operation is tried; the statements and the commit of its last attempt may each take as long again.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first pause, in milliseconds, before another attempt; each following one is twice as long up to the last.
 const FIRST_PAUSE_MS: u64 = 4;
