@@ -5,7 +5,6 @@ use super::error::RegistrationRefusal;
 use super::passwords::PasswordDigest;
 use super::users::{has_markup, is_address};
 use super::{Origin, Result, ServiceError, Services};
-use crate::domain::audit::{Actor, AuditContext};
 use crate::domain::ids::{RoleId, is_nameable};
 use crate::domain::role::ADMIN;
 use crate::domain::setting::{APPROVE_NEW_USERS, REGISTRATION_FORM, REGISTRATION_SECRET, USERNAME_PATTERN};
@@ -63,7 +62,8 @@ impl Services {
             return Err(RegistrationRefusal::NoPassword.into());
         }
         let new = self.registered_account(registration).await?;
-        let by = self.registration_context(&new, origin);
+        // He makes the account himself, though he has none before.
+        let by = self.context(&new.to_user(self.clock.now()), origin);
         if self.first_user == FirstUser::BecomesAdministrator {
             let mut first = new.clone();
             first.roles.push(RoleId::from_stored(ADMIN));
@@ -119,17 +119,6 @@ impl Services {
             join_default_rooms: true,
             profile,
         })
-    }
-
-    /// He makes the account himself, though he has none before.
-    fn registration_context(&self, new: &NewUser, origin: &Origin) -> AuditContext {
-        AuditContext {
-            actor: Actor::User { id: new.id.clone(), username: new.username.clone() },
-            at: self.clock.now(),
-            request_id: Some(origin.request_id.clone()),
-            address: origin.address.clone(),
-            reason: origin.reason.clone(),
-        }
     }
 }
 
