@@ -96,7 +96,7 @@ pub const REGISTRATION_SECRET: Setting = text("Accounts_RegistrationForm_SecretU
 pub const APPROVE_NEW_USERS: Setting = boolean("Accounts_ManuallyApproveNewUsers", false);
 
 /// All of them.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: &[Setting] = &[
     LOGIN_EXPIRATION,
     DEFAULT_COUNT,
     UPPER_COUNT_LIMIT,
@@ -123,7 +123,7 @@ pub const SETTINGS: [Setting; 21] = [
 impl Setting {
     /// The setting with that id, when it has an effect here.
     pub fn find(id: &str) -> Option<Self> {
-        SETTINGS.into_iter().find(|setting| setting.id == id)
+        SETTINGS.iter().copied().find(|setting| setting.id == id)
     }
 
     /// The default as a value.

@@ -24,11 +24,11 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::rate_limit::{Key, RateLimiter};
+use super::requirement::{Access, Requirement};
 use super::rocketchat::body::{BodyProblem, MAX_BODY_BYTES, parse_body};
 use super::rocketchat::query::parse_query;
 use super::rocketchat::shape::{Shape, Source, fit};
 use crate::clock::Clock;
-use crate::domain::permission;
 use crate::domain::token::TokenText;
 use crate::service::rates::Rate;
 use crate::service::{Caller, Origin, ServiceError, Services};
@@ -65,33 +65,39 @@ impl Gate {
     }
 }
 
-/// Which permissions a route needs. Implemented by the markers below, one per rule, each from the one permission table.
-pub trait Requirement: 'static {
-    /// One of these is enough; none at all means that any account may.
-    const ANY_OF: &'static [&'static str];
+/// What a route takes, and how often.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameters {
+    /// The fields.
+    pub shape: Shape,
+    /// Where they come from.
+    pub source: Source,
+    /// Which limit the route has.
+    pub rate: Rate,
 }
 
-macro_rules! requirement {
-    ($(#[$doc:meta])* $name:ident: $permissions:expr) => {
-        $(#[$doc])*
-        pub struct $name;
-        impl Requirement for $name {
-            const ANY_OF: &'static [&'static str] = $permissions;
-        }
-    };
+impl Parameters {
+    const fn of<I: Input>() -> Self {
+        Self { shape: I::SHAPE, source: I::SOURCE, rate: I::RATE }
+    }
 }
 
-requirement! {
-    /// Anybody with an account, and routes whose contract checks a permission later than here.
-    AnyUser: &[]
+/// What can be read from the signature of a handler.
+pub trait Guarded {
+    /// Who may call it.
+    const ACCESS: Access;
+    /// What it takes.
+    const PARAMETERS: Parameters;
 }
-requirement! {
-    /// Whoever administers roles and permissions.
-    AccessPermissions: &[permission::ACCESS_PERMISSIONS]
+
+impl<P: Requirement, I: Input> Guarded for (Call<P, I>,) {
+    const ACCESS: Access = Access::Accounts { any_of: P::ANY_OF, later: P::LATER };
+    const PARAMETERS: Parameters = Parameters::of::<I>();
 }
-requirement! {
-    /// Whoever may switch accounts on and off.
-    EditActiveStatus: &[permission::EDIT_OTHER_USER_ACTIVE_STATUS, permission::MANAGE_MODERATION_ACTIONS]
+
+impl<I: Input> Guarded for (Visit<I>,) {
+    const ACCESS: Access = Access::Everybody;
+    const PARAMETERS: Parameters = Parameters::of::<I>();
 }
 
 /// The parameters of a route: what the client must send, and the type the handler gets.

@@ -9,5 +9,6 @@ pub mod context;
 pub mod error;
 pub mod public;
 pub mod rate_limit;
+pub mod requirement;
 pub mod rocketchat;
 pub mod routes;

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 use super::shape::Shape;
 use super::views;
 use crate::http::answer::{Answer, success};
-use crate::http::call::{AnyUser, Call, Input};
+use crate::http::call::{Call, Input};
 use crate::http::error::ApiError;
+use crate::http::requirement::{CreateChannels, Later};
 use crate::service::ServiceError;
 use crate::service::error::RoomRefusal;
 use crate::service::rooms::ChannelRequest;
@@ -60,7 +61,7 @@ fn is_true(value: &Value) -> bool {
 }
 
 /// `POST channels.create` (contract 10.4).
-pub async fn create_channel(call: Call<AnyUser, CreateChannel>) -> Answer {
+pub async fn create_channel(call: Call<Later<CreateChannels, 403>, CreateChannel>) -> Answer {
     call.services().require_creating_channels(&call.caller).await?;
     let room = call.services().create_channel(&call.caller, call.input.channel()?).await?;
     Ok(success(json!({"channel": views::channel(&room)})))

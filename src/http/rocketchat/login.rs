@@ -9,8 +9,9 @@ use super::shape::Shape;
 use super::views::own_account;
 use crate::domain::token::TokenText;
 use crate::http::answer::{Answer, json as answer, success};
-use crate::http::call::{AnyUser, Call, Input, Visit};
+use crate::http::call::{Call, Input, Visit};
 use crate::http::error::ApiError;
+use crate::http::requirement::AnyUser;
 use crate::service::auth::{AccountName, Credentials};
 use crate::service::passwords::PasswordDigest;
 

@@ -7,7 +7,8 @@ use super::shape::{Field, Shape, Source};
 use crate::domain::ids::{PermissionId, RoleId};
 use crate::domain::permission::Grant;
 use crate::http::answer::{Answer, Empty, success};
-use crate::http::call::{AccessPermissions, AnyUser, Call, Input};
+use crate::http::call::{Call, Input};
+use crate::http::requirement::{AccessPermissions, AnyUser};
 
 /// Parameters of `permissions.listAll`.
 #[derive(Deserialize)]

@@ -8,8 +8,9 @@ use super::shape::{Field, Shape, Source};
 use super::views;
 use crate::domain::role::{Role, RoleDefinition, RoleScope};
 use crate::http::answer::{Answer, Empty, success};
-use crate::http::call::{AccessPermissions, AnyUser, Call, Input};
+use crate::http::call::{Call, Input};
 use crate::http::error::ApiError;
+use crate::http::requirement::{AccessPermissions, AnyUser, Later};
 use crate::service::error::RoleRefusal;
 use crate::service::roles::{AssignmentRequest, Holders};
 use crate::service::{PageRequest, ServiceError};
@@ -90,7 +91,7 @@ impl CreateRole {
 }
 
 /// `POST roles.create` (contract 4.4).
-pub async fn create_role(call: Call<AnyUser, CreateRole>) -> Answer {
+pub async fn create_role(call: Call<Later<AccessPermissions, 400>, CreateRole>) -> Answer {
     let role = call.services().create_role(&call.caller, call.input.definition()).await?;
     Ok(success(json!({"role": role})))
 }
@@ -119,7 +120,7 @@ impl Input for UpdateRole {
 }
 
 /// `POST roles.update` (contract 4.5).
-pub async fn update_role(call: Call<AnyUser, UpdateRole>) -> Answer {
+pub async fn update_role(call: Call<Later<AccessPermissions, 400>, UpdateRole>) -> Answer {
     let UpdateRole { role_id, definition } = &call.input;
     let role = call.services().update_role(&call.caller, role_id, definition.definition()).await?;
     Ok(success(json!({"role": role})))
@@ -168,7 +169,7 @@ impl Input for AddUserToRole {
 }
 
 /// `POST roles.addUserToRole` (contract 4.3).
-pub async fn assign_role(call: Call<AnyUser, AddUserToRole>) -> Answer {
+pub async fn assign_role(call: Call<Later<AccessPermissions, 400>, AddUserToRole>) -> Answer {
     let AddUserToRole { username, role_id, room_id, role_name } = &call.input;
     let named = Named::find(call.services(), role_id.as_deref(), role_name.as_deref()).await?;
     let request = AssignmentRequest { username: username.clone(), role: named.role.clone(), room: room_id.clone() };

@@ -7,7 +7,8 @@ use super::shape::{Field, Kind, Shape, Source};
 use super::views;
 use crate::domain::user::Activation;
 use crate::http::answer::{Answer, success};
-use crate::http::call::{AnyUser, Call, EditActiveStatus, Input};
+use crate::http::call::{Call, Input};
+use crate::http::requirement::{AnyUser, CreateUsers, EditActiveStatus, Later};
 use crate::service::ServiceError;
 use crate::service::error::UserRefusal;
 use crate::service::users::{AccountRequest, UserQuery};
@@ -87,7 +88,7 @@ impl CreateUser {
 }
 
 /// `POST users.create` (contract 9.1).
-pub async fn create_user(call: Call<AnyUser, CreateUser>) -> Answer {
+pub async fn create_user(call: Call<Later<CreateUsers, 400>, CreateUser>) -> Answer {
     let user = call.services().create_user(&call.caller, call.input.account()).await?;
     Ok(success(json!({"user": views::created_account(&user)})))
 }

@@ -1,0 +1,92 @@
+//! Everything a use case can answer instead of a result, in the field's own words. Statuses, codes and texts of each
+//! surface are in one table in `http::error`, in files of the same names.
+
+mod login;
+mod permissions;
+mod roles;
+mod rooms;
+mod users;
+
+use crate::store::{Conflict, StoreError};
+
+pub use login::LoginRefusal;
+pub use permissions::PermissionRefusal;
+pub use roles::{Late, RoleRefusal};
+pub use rooms::RoomRefusal;
+pub use users::{RegistrationRefusal, UserRefusal};
+
+/// What every use case returns.
+pub type Result<T, E = ServiceError> = std::result::Result<T, E>;
+
+/// Why a use case did not do what was asked; nothing has changed then, except after `Unavailable`, where the outcome of
+/// the last step may be unknown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// Nobody, or not who he says.
+    #[error("not logged in")]
+    Unauthenticated,
+    /// The permission that the endpoint needs is missing.
+    #[error("permission missing")]
+    Forbidden,
+    /// A log-in failed.
+    #[error("log-in refused: {0:?}")]
+    LoginRefused(LoginRefusal),
+    /// Something about roles.
+    #[error("{0:?}")]
+    Role(RoleRefusal),
+    /// Something about permissions.
+    #[error("{0:?}")]
+    Permission(PermissionRefusal),
+    /// Something about accounts.
+    #[error("{0:?}")]
+    User(UserRefusal),
+    /// Somebody may not make his own account.
+    #[error("registration refused: {0:?}")]
+    Registration(RegistrationRefusal),
+    /// Something about rooms.
+    #[error("{0:?}")]
+    Room(RoomRefusal),
+    /// After the change nobody active could administer permissions.
+    #[error("nobody could administer permissions")]
+    PermissionsLockout,
+    /// The store cannot answer now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A defect; the text is for the log alone.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+macro_rules! from_refusal {
+    ($($refusal:ident => $variant:ident),* $(,)?) => {
+        $(impl From<$refusal> for ServiceError {
+            fn from(refusal: $refusal) -> Self {
+                Self::$variant(refusal)
+            }
+        })*
+    };
+}
+
+from_refusal! {
+    LoginRefusal => LoginRefused,
+    RoleRefusal => Role,
+    PermissionRefusal => Permission,
+    UserRefusal => User,
+    RegistrationRefusal => Registration,
+    RoomRefusal => Room,
+}
+
+/// What a store says everywhere alike. A use case that knows better maps its own cases first.
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(sentence) => Self::Unavailable(sentence),
+            StoreError::Conflict(Conflict::PermissionsLockout) => Self::PermissionsLockout,
+            StoreError::Corrupt(_)
+            | StoreError::Backend(_)
+            | StoreError::NotFound(_)
+            | StoreError::AlreadyExists(_)
+            | StoreError::Conflict(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
