@@ -14,9 +14,10 @@ use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::{Clock, Ids, RandomIds, SystemClock};
-use crate::config::{AdministratorSettings, ServerSettings, Settings, StoreSettings};
+use crate::config::{AdministratorSettings, ServerSettings, Settings, StoreSettings, TokenSettings};
 use crate::http::call::Gate;
 use crate::http::context::{Surroundings, surround};
+use crate::http::openapi::Description;
 use crate::http::public::{Lifecycle, Phase, Vitals};
 use crate::http::routes::routes;
 use crate::metrics::Metrics;
@@ -24,6 +25,7 @@ use crate::secret::Secret;
 use crate::service::passwords::Passwords;
 use crate::service::registration::FirstUser;
 use crate::service::settings::parse_overrides;
+use crate::service::tokens::TokensForUsers;
 use crate::service::workspace::{AdministratorOutcome, FirstAdministrator};
 use crate::service::{ServiceError, Services};
 use crate::store::mongo::MongoStore;
@@ -120,8 +122,11 @@ impl App {
         let passwords = Passwords::new(settings.passwords.bcrypt_cost);
         let first_user = first_user(&settings.administrator);
         let services =
-            Services::new(store, sources.clock.clone(), sources.ids.clone(), passwords, overrides, first_user);
+            Services::new(store, sources.clock.clone(), sources.ids.clone(), passwords, overrides, first_user)
+                .with_tokens_for_users(tokens_for_users(&settings.tokens))
+                .with_restricted_roles(&settings.restricted_roles);
         services.seed().await?;
+        check_restrictions(&services).await?;
         let outcome = services.ensure_administrator(first_administrator(&settings.administrator)).await?;
         let announcement = announcement(&outcome, &settings.administrator.username, &server_settings.root_url());
         let lifecycle = Arc::new(Lifecycle::default());
@@ -204,8 +209,10 @@ fn serve(listener: TcpListener, settings: &ServerSettings, parts: Parts) -> Resu
         lifecycle: parts.lifecycle,
         proxies: settings.forwarded_count,
     });
+    let description = web::Data::new(Description::new(&settings.root_url()));
     let server = HttpServer::new(move || {
         ActixApp::new()
+            .app_data(description.clone())
             .app_data(gate.clone())
             .app_data(vitals.clone())
             .app_data(surroundings.clone())
@@ -231,6 +238,19 @@ pub fn overrides(settings: &Settings) -> Result<BTreeMap<&'static str, Value>, S
         log::info!("these OVERWRITE_SETTING_ variables have no effect here: {}", without_effect.join(", "));
     }
     Ok(overrides)
+}
+
+async fn check_restrictions(services: &Services) -> Result<(), StartError> {
+    let unknown = services.unknown_restrictions().await?;
+    if !unknown.roles.is_empty() {
+        log::warn!("restricted_roles names roles that do not exist: {}", unknown.roles.join(", "));
+    }
+    if unknown.permissions.is_empty() {
+        return Ok(());
+    }
+    let permissions = unknown.permissions.join(", ");
+    let sentence = format!("restricted_roles names permissions that do not exist: {permissions}");
+    Err(StartError::Settings(vec![sentence]))
 }
 
 fn listen(settings: &ServerSettings) -> Result<TcpListener, StartError> {
@@ -259,6 +279,13 @@ async fn open_store(settings: &StoreSettings, sources: &Sources) -> Result<Arc<d
 
 const fn first_user(settings: &AdministratorSettings) -> FirstUser {
     if settings.first_user_is_admin { FirstUser::BecomesAdministrator } else { FirstUser::IsOrdinary }
+}
+
+fn tokens_for_users(settings: &TokenSettings) -> TokensForUsers {
+    match &settings.create_for_users_secret {
+        Some(secret) if settings.create_for_users => TokensForUsers::WithSecret(secret.expose().to_owned()),
+        _ => TokensForUsers::Off,
+    }
 }
 
 fn first_administrator(settings: &AdministratorSettings) -> FirstAdministrator {

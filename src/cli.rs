@@ -37,6 +37,8 @@ pub enum Command {
     },
     /// Check the settings and show them without their secrets: exit code 0 if they are valid, 2 if not
     CheckConfig,
+    /// Print the description of the API (OpenAPI 3.1), as a running server has it under /openapi.json
+    Openapi,
 }
 
 /// The settings that have a flag, and the file that holds the others. Flags win over every other layer.

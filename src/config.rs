@@ -29,8 +29,13 @@ pub struct Settings {
     pub administrator: AdministratorSettings,
     /// How passwords are kept.
     pub passwords: PasswordSettings,
+    /// Who gets tokens without logging in.
+    pub tokens: TokenSettings,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// Roles that are held to some permissions: those permissions by the role's id.
+    #[serde(default)]
+    pub restricted_roles: BTreeMap<String, Vec<String>>,
     /// Settings of the workspace by id, as given; whoever knows the setting parses its value.
     pub workspace: BTreeMap<String, String>,
 }
@@ -85,6 +90,16 @@ pub struct AdministratorSettings {
 pub struct PasswordSettings {
     /// The cost of one check, 10 to 14; each step doubles it.
     pub bcrypt_cost: u32,
+}
+
+/// Who gets tokens without logging in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSettings {
+    /// Whether sessions of others can be made at all.
+    pub create_for_users: bool,
+    /// What whoever makes them must know; without it nobody can.
+    pub create_for_users_secret: Option<Secret>,
 }
 
 /// What is logged, and how.
@@ -159,11 +174,17 @@ impl Settings {
             ("administrator.name", self.administrator.name.clone()),
             ("administrator.first_user_is_admin", self.administrator.first_user_is_admin.to_string()),
             ("passwords.bcrypt_cost", self.passwords.bcrypt_cost.to_string()),
+            ("tokens.create_for_users", self.tokens.create_for_users.to_string()),
+            ("tokens.create_for_users_secret", secret(self.tokens.create_for_users_secret.as_ref())),
             ("log.format", self.log.format.to_string()),
             ("log.filter", self.log.filter.clone()),
         ]
         .map(|(key, value)| format!("{key} = {value}"))
         .into();
+        let restricted = |(role, permissions): (&String, &Vec<String>)| {
+            format!("restricted_roles.{role} = {}", permissions.join(", "))
+        };
+        lines.extend(self.restricted_roles.iter().map(restricted));
         lines.extend(self.workspace.keys().map(|id| format!("workspace.{id} = (set)")));
         lines.join("\n")
     }
@@ -177,7 +198,9 @@ impl fmt::Debug for Settings {
             .field("store", &self.store)
             .field("administrator", &self.administrator)
             .field("passwords", &self.passwords)
+            .field("tokens", &self.tokens)
             .field("log", &self.log)
+            .field("restricted_roles", &self.restricted_roles)
             .field("workspace", &self.workspace.keys())
             .finish()
     }

@@ -8,6 +8,7 @@ use clap::Parser as _;
 use rolekeeper::app::{App, Sources, StartError, overrides};
 use rolekeeper::cli::{Cli, Command};
 use rolekeeper::config::{self, Settings};
+use rolekeeper::http::openapi;
 use rolekeeper::{health, telemetry};
 
 const FAILED: u8 = 1;
@@ -34,6 +35,10 @@ fn main() -> ExitCode {
             }
             Err(error) => fail(MISCONFIGURED, error),
         },
+        Command::Openapi => {
+            println!("{:#}", openapi::document(&settings.server.root_url()));
+            ExitCode::SUCCESS
+        }
     }
 }
 

@@ -35,6 +35,8 @@ const OUR_PREFIX: &str = "ROLEKEEPER_";
 const TEST_PREFIX: &str = "ROLEKEEPER_TEST_";
 const CONFIG_VARIABLE: &str = "ROLEKEEPER_CONFIG";
 const WORKSPACE: &str = "workspace";
+const RESTRICTED: &str = "restricted_roles";
+const RESTRICTED_VARIABLE: &str = "ROLEKEEPER_RESTRICTED_ROLES";
 const WORKSPACE_PREFIX: &str = "OVERWRITE_SETTING_";
 
 /// Reads the settings: defaults < file < environment < flags.
@@ -65,13 +67,15 @@ struct Layers {
     values: ConfigBuilder<DefaultState>,
     /// Kept apart from `values`: the ids of these settings are free text, not paths.
     workspace: BTreeMap<String, String>,
+    /// Kept apart for the same reason; the environment's replace those of the file.
+    restricted_roles: BTreeMap<String, Vec<String>>,
     problems: Vec<String>,
 }
 
 impl Layers {
     fn new() -> Self {
         let values = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        Self { values, workspace: BTreeMap::new(), problems: Vec::new() }
+        Self { values, workspace: BTreeMap::new(), restricted_roles: BTreeMap::new(), problems: Vec::new() }
     }
 
     /// Puts a value over what earlier layers said, if it fits. `named` is what the layer calls the setting.
@@ -101,7 +105,7 @@ impl Layers {
                 self.problems.push(format!("{shown}: unknown key {section:?}"));
                 continue;
             };
-            if section != WORKSPACE && !KEYS.iter().any(|key| key.section == section) {
+            if ![WORKSPACE, RESTRICTED].contains(&section.as_str()) && !KEYS.iter().any(|key| key.section == section) {
                 self.problems.push(format!("{shown}: unknown table [{section}]"));
                 continue;
             }
@@ -113,6 +117,9 @@ impl Layers {
 
     fn add_file_entry(&mut self, path: &Path, section: &str, name: &str, value: Value) {
         let named = format!("{}: {section}.{name}", path.display());
+        if section == RESTRICTED {
+            return self.restrict(&named, name, texts(value));
+        }
         let key = keys::find(section, name);
         if key.is_none() && section != WORKSPACE {
             return self.problems.push(format!("{}: unknown key {section}.{name}", path.display()));
@@ -127,7 +134,28 @@ impl Layers {
         }
     }
 
+    /// A role without a permission would be one without a restriction, which nobody means who names it.
+    fn restrict(&mut self, named: &str, role: &str, permissions: Option<Vec<String>>) {
+        match permissions.filter(|permissions| !role.is_empty() && !permissions.is_empty()) {
+            Some(permissions) => drop(self.restricted_roles.insert(role.to_owned(), permissions)),
+            None => self.problems.push(format!("{named} must be a role's list of permissions, with at least one")),
+        }
+    }
+
+    /// `role=permission,permission;role=permission`.
+    fn add_restricted_roles(&mut self, text: &str) {
+        self.restricted_roles.clear();
+        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+            let (role, permissions) = part.split_once('=').unwrap_or((part, ""));
+            let permissions = permissions.split(',').map(|permission| permission.trim().to_owned()).collect();
+            self.restrict(RESTRICTED_VARIABLE, role.trim(), without_empty(permissions));
+        }
+    }
+
     fn add_environment(&mut self, environment: &Environment) {
+        if let Some(text) = given(environment, RESTRICTED_VARIABLE) {
+            self.add_restricted_roles(text);
+        }
         for key in KEYS {
             self.add_variable(key, environment);
         }
@@ -183,6 +211,7 @@ impl Layers {
         match settings {
             Ok(mut settings) if self.problems.is_empty() => {
                 settings.workspace.append(&mut self.workspace);
+                settings.restricted_roles.append(&mut self.restricted_roles);
                 Ok(settings)
             }
             Ok(_) => Err(ConfigError { problems: self.problems }),
@@ -201,8 +230,19 @@ fn is_unknown(variable: &str) -> bool {
     let is_known = |key: &Key| key.variable == variable || key.file_variable().is_some_and(|name| name == variable);
     variable.starts_with(OUR_PREFIX)
         && !variable.starts_with(TEST_PREFIX)
-        && variable != CONFIG_VARIABLE
+        && ![CONFIG_VARIABLE, RESTRICTED_VARIABLE].contains(&variable)
         && !KEYS.iter().any(is_known)
+}
+
+/// The texts of a list, when it is one of texts.
+fn texts(value: Value) -> Option<Vec<String>> {
+    let list = value.into_array().ok()?;
+    let texts: Result<Vec<_>, _> = list.into_iter().map(Value::into_string).collect();
+    without_empty(texts.ok()?)
+}
+
+fn without_empty(texts: Vec<String>) -> Option<Vec<String>> {
+    texts.iter().all(|text| !text.is_empty()).then_some(texts)
 }
 
 /// One line end is what an editor or `echo` adds to a secret.

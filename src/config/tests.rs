@@ -55,6 +55,8 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(settings.administrator.email, None);
     assert_eq!(settings.administrator.name, "Administrator");
     assert_eq!(settings.passwords.bcrypt_cost, 10);
+    assert!(!settings.tokens.create_for_users);
+    assert_eq!(settings.tokens.create_for_users_secret, None);
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.log.filter, "info");
     assert!(settings.workspace.is_empty());
@@ -107,6 +109,8 @@ fn every_variable_and_flag_reaches_its_setting() {
         ("ADMIN_NAME", "Root"),
         ("ROLEKEEPER_FIRST_USER_IS_ADMIN", "true"),
         ("ROLEKEEPER_BCRYPT_COST", "12"),
+        ("CREATE_TOKENS_FOR_USERS", "yes"),
+        ("CREATE_TOKENS_FOR_USERS_SECRET", "hunter2"),
         ("ROLEKEEPER_LOG_FORMAT", "json"),
         ("ROLEKEEPER_LOG", "debug"),
         ("ROLEKEEPER_TEST_ANYTHING", "x"),
@@ -119,7 +123,7 @@ fn every_variable_and_flag_reaches_its_setting() {
          server.forwarded_count = 2\nserver.workers = 3\nserver.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\n\
          administrator.username = root\nadministrator.password = (set)\nadministrator.email = root@example.org\n\
          administrator.name = Root\nadministrator.first_user_is_admin = true\n\
-         passwords.bcrypt_cost = 12\nlog.format = json\nlog.filter = debug"
+         passwords.bcrypt_cost = 12\ntokens.create_for_users = true\ntokens.create_for_users_secret = (set)\nlog.format = json\nlog.filter = debug"
     );
     assert_eq!(settings.administrator.password, Some(Secret::new("12345")), "digits stay text");
     assert_eq!(settings.server.local_url(), "http://127.0.0.1:7");
@@ -148,6 +152,40 @@ fn a_named_file_must_be_there() {
     let flags = Flags { config: Some("/nowhere/rolekeeper.toml".into()), ..Flags::default() };
     let text = problem(load(&flags, &Environment::new()));
     assert!(text.starts_with("cannot read the configuration file /nowhere/rolekeeper.toml: "), "{text}");
+}
+
+fn restricted(settings: &Settings) -> Vec<(&str, Vec<&str>)> {
+    let mut all = Vec::new();
+    for (role, permissions) in &settings.restricted_roles {
+        all.push((role.as_str(), permissions.iter().map(String::as_str).collect()));
+    }
+    all
+}
+
+#[test]
+fn restricted_roles_come_from_the_file_or_all_from_the_environment() {
+    assert_eq!(restricted(&from_environment(&[]).unwrap()), []);
+    let text = "[restricted_roles]\nguest = ['view-d-room', 'view-p-room']\nVisitor = ['view-d-room']\n";
+    let settings = from_file(text).unwrap();
+    let both = [("Visitor", vec!["view-d-room"]), ("guest", vec!["view-d-room", "view-p-room"])];
+    assert_eq!(restricted(&settings), both);
+    assert!(settings.describe().contains("restricted_roles.guest = view-d-room, view-p-room"));
+    let (_folder, path) = file(text);
+    let variable = "ROLEKEEPER_RESTRICTED_ROLES";
+    let flags = Flags { config: Some(path), ..Flags::default() };
+    let settings = load(&flags, &environment(&[(variable, " guest = view-logs , a ; bot=b;")])).unwrap();
+    assert_eq!(restricted(&settings), [("bot", vec!["b"]), ("guest", vec!["view-logs", "a"])]);
+    for text in ["guest", "guest=", "=a", "guest=a,,b"] {
+        let told = problem(from_environment(&[(variable, text)]));
+        assert_eq!(told, format!("{variable} must be a role's list of permissions, with at least one"), "{text}");
+    }
+    for list in ["'view-d-room'", "[]", "['']", "[['a']]"] {
+        let told = problem(from_file(&format!("[restricted_roles]\nguest = {list}\n")));
+        assert!(
+            told.ends_with("restricted_roles.guest must be a role's list of permissions, with at least one"),
+            "{told}"
+        );
+    }
 }
 
 #[test]
@@ -222,6 +260,7 @@ fn no_secret_is_ever_shown() {
     let settings = from_environment(&[
         ("MONGO_URL", "mongodb://u:hunter2@db/rocketchat"),
         ("ADMIN_PASS", "hunter2"),
+        ("CREATE_TOKENS_FOR_USERS_SECRET", "hunter2"),
         ("OVERWRITE_SETTING_SMTP_Password", "hunter2"),
     ])
     .unwrap();
@@ -266,7 +305,10 @@ fn fields(section: &str) -> Vec<String> {
 
 #[test]
 fn the_table_of_settings_is_what_the_types_accept() {
-    let sections: Vec<String> = fields("").into_iter().filter(|section| section != "workspace").collect();
+    let sections: Vec<String> = fields("")
+        .into_iter()
+        .filter(|section| !["workspace", "restricted_roles"].contains(&section.as_str()))
+        .collect();
     let mut accepted: Vec<String> = Vec::new();
     for section in &sections {
         accepted.extend(fields(section).iter().map(|name| format!("{section}.{name}")));

@@ -4,10 +4,14 @@
 //! in the same transaction as the change. Nothing secret is ever part of either.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::ids::{PermissionId, RoleId, RoomId, UserId};
 use super::permission::Permission;
 use super::role::Role;
+use super::room::RoomKind;
+use super::room_change::Departure;
+use super::setting::Setting;
 use super::time::Timestamp;
 
 /// Who made a change.
@@ -43,6 +47,14 @@ pub struct AuditContext {
     pub reason: Option<String>,
 }
 
+impl Change {
+    /// The record of a setting's new value; values of secrets are left out.
+    pub fn of_setting(setting: Setting, before: Option<Value>, after: Value) -> Self {
+        let shown = |value: Option<Value>| value.filter(|_| !setting.is_secret());
+        Self::SettingChanged { setting: setting.id.to_owned(), before: shown(before), after: shown(Some(after)) }
+    }
+}
+
 impl AuditContext {
     /// A change that the server makes by itself.
     pub fn system(at: Timestamp) -> Self {
@@ -61,8 +73,13 @@ pub enum Change {
     RoleCreated { role: Role },
     /// A role was redefined.
     RoleUpdated { before: Role, after: Role },
-    /// A role is gone, also from these permissions.
-    RoleDeleted { role: Role, permissions: Vec<PermissionId> },
+    /// A role is gone, also from these permissions and settings.
+    RoleDeleted {
+        role: Role,
+        permissions: Vec<PermissionId>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        settings: Vec<String>,
+    },
     /// Somebody got a role.
     RoleAssigned { role: RoleId, user: UserId, room: Option<RoomId> },
     /// Somebody lost a role.
@@ -75,12 +92,62 @@ pub enum Change {
     UserActivated { user: UserId },
     /// An account may not log in any more; its tokens ended; these rooms got another owner.
     UserDeactivated { user: UserId, relinquished: Vec<RoomId> },
+    /// Fields of an account were changed; only those that differ are listed. These rooms got another owner.
+    UserUpdated {
+        user: UserId,
+        before: Map<String, Value>,
+        after: Map<String, Value>,
+        password: bool,
+        relinquished: Vec<RoomId>,
+    },
+    /// An account is gone, and with it these rooms; those got another owner.
+    UserDeleted {
+        user: UserId,
+        username: Option<String>,
+        roles: Vec<RoleId>,
+        relinquished: Vec<RoomId>,
+        deleted_rooms: Vec<RoomId>,
+    },
+    /// Accounts that nobody used may not log in any more; their tokens ended; these rooms got another owner.
+    IdleUsersDeactivated { users: Vec<UserId>, relinquished: Vec<RoomId> },
     /// A log-in issued a token.
     SessionStarted { user: UserId },
     /// A log-out ended a token.
     SessionEnded { user: UserId },
+    /// Every token of an account ended, or every one but that of its owner's own session.
+    TokensEnded { user: UserId, kept_own: bool, personal: bool },
+    /// Somebody made a token for programs.
+    PersonalTokenCreated { user: UserId, name: String, bypass_second_factor: bool },
+    /// A token for programs got a new text; the old one ended.
+    PersonalTokenReplaced { user: UserId, name: String },
+    /// A token for programs ended.
+    PersonalTokenRemoved { user: UserId, name: String },
+    /// Somebody used one of the codes that he keeps for the loss of his authenticator app.
+    BackupCodeUsed { user: UserId, left: u64 },
+    /// A setting has another value. Of a secret neither is told; `before` is absent also where only the default held.
+    SettingChanged {
+        setting: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Value>,
+    },
     /// A room was made.
     RoomCreated { room: RoomId, name: String, owner: Option<UserId>, members: u64 },
+    /// Accounts became members of a room.
+    MembersAdded { room: RoomId, users: Vec<UserId> },
+    /// Somebody is not a member any more; with that these roles in the room ended.
+    MemberRemoved { room: RoomId, user: UserId, departure: Departure, roles: Vec<RoleId> },
+    /// A room is gone, with that many memberships.
+    RoomDeleted { room: RoomId, name: String, kind: RoomKind, members: u64 },
+    /// A room was archived.
+    RoomArchived { room: RoomId },
+    /// A room is in use again.
+    RoomUnarchived { room: RoomId },
+    /// A room got another name.
+    RoomRenamed { room: RoomId, before: String, after: String },
+    /// A channel became a group, or the other way round.
+    RoomKindChanged { room: RoomId, before: RoomKind, after: RoomKind },
 }
 
 /// One line of the record.

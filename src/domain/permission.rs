@@ -18,18 +18,88 @@ pub const ACCESS_SETTING_PERMISSIONS: &str = "access-setting-permissions";
 pub const API_BYPASS_RATE_LIMIT: &str = "api-bypass-rate-limit";
 /// Give somebody the role `admin`.
 pub const ASSIGN_ADMIN_ROLE: &str = "assign-admin-role";
+/// Change the roles of somebody's account.
+pub const ASSIGN_ROLES: &str = "assign-roles";
 /// Create public channels.
 pub const CREATE_C: &str = "create-c";
+/// Create private groups.
+pub const CREATE_P: &str = "create-p";
+/// Make tokens for programs of one's own.
+pub const CREATE_PERSONAL_ACCESS_TOKENS: &str = "create-personal-access-tokens";
 /// Create accounts for others.
 pub const CREATE_USER: &str = "create-user";
+/// Delete accounts.
+pub const DELETE_USER: &str = "delete-user";
+/// Change other people's accounts.
+pub const EDIT_OTHER_USER_INFO: &str = "edit-other-user-info";
+/// Set other people's passwords.
+pub const EDIT_OTHER_USER_PASSWORD: &str = "edit-other-user-password";
 /// Activate and deactivate accounts.
 pub const EDIT_OTHER_USER_ACTIVE_STATUS: &str = "edit-other-user-active-status";
+/// End the sessions of others.
+pub const LOGOUT_OTHER_USER: &str = "logout-other-user";
+/// Change settings.
+pub const EDIT_PRIVILEGED_SETTING: &str = "edit-privileged-setting";
+/// See what exactly the server is.
+pub const GET_SERVER_INFO: &str = "get-server-info";
 /// Act on reported people; activating and deactivating is part of it.
 pub const MANAGE_MODERATION_ACTIONS: &str = "manage-moderation-actions";
+/// Name owners of a room.
+pub const SET_OWNER: &str = "set-owner";
+/// Name moderators of a room.
+pub const SET_MODERATOR: &str = "set-moderator";
+/// Name leaders of a room.
+pub const SET_LEADER: &str = "set-leader";
+/// See who is in a room in which few write and many read.
+pub const VIEW_BROADCAST_MEMBER_LIST: &str = "view-broadcast-member-list";
+/// See public channels.
+pub const VIEW_C_ROOM: &str = "view-c-room";
+/// See the direct messages that one is part of.
+pub const VIEW_D_ROOM: &str = "view-d-room";
+/// Make sessions of others.
+pub const USER_GENERATE_ACCESS_TOKEN: &str = "user-generate-access-token";
+/// See people with whom one shares no room.
+pub const VIEW_OUTSIDE_ROOM: &str = "view-outside-room";
 /// See all fields of other people's accounts.
 pub const VIEW_FULL_OTHER_USER_INFO: &str = "view-full-other-user-info";
+/// See the public channels that one is a member of.
+pub const VIEW_JOINED_ROOM: &str = "view-joined-room";
 /// See which rooms other people are in.
 pub const VIEW_OTHER_USER_CHANNELS: &str = "view-other-user-channels";
+/// See the private groups that one is a member of.
+pub const VIEW_P_ROOM: &str = "view-p-room";
+/// See every room of the workspace.
+pub const VIEW_ROOM_ADMINISTRATION: &str = "view-room-administration";
+/// Make others members of any channel.
+pub const ADD_USER_TO_ANY_C_ROOM: &str = "add-user-to-any-c-room";
+/// Make others members of any private group.
+pub const ADD_USER_TO_ANY_P_ROOM: &str = "add-user-to-any-p-room";
+/// Make others members of the rooms that one is a member of.
+pub const ADD_USER_TO_JOINED_ROOM: &str = "add-user-to-joined-room";
+/// Archive rooms.
+pub const ARCHIVE_ROOM: &str = "archive-room";
+/// Delete public channels.
+pub const DELETE_C: &str = "delete-c";
+/// Delete private groups.
+pub const DELETE_P: &str = "delete-p";
+/// Change the name and the settings of rooms.
+pub const EDIT_ROOM: &str = "edit-room";
+/// Join channels without the code that they ask for.
+pub const JOIN_WITHOUT_JOIN_CODE: &str = "join-without-join-code";
+/// Remove people from channels that one cannot look into.
+pub const KICK_USER_FROM_ANY_C_ROOM: &str = "kick-user-from-any-c-room";
+/// Remove people from private groups that one cannot look into.
+pub const KICK_USER_FROM_ANY_P_ROOM: &str = "kick-user-from-any-p-room";
+/// Leave public channels.
+pub const LEAVE_C: &str = "leave-c";
+/// Leave private groups.
+pub const LEAVE_P: &str = "leave-p";
+/// Remove people from rooms.
+pub const REMOVE_USER: &str = "remove-user";
+/// Put archived rooms to use again.
+pub const UNARCHIVE_ROOM: &str = "unarchive-room";
+/// See settings that are not public.
+pub const VIEW_PRIVILEGED_SETTING: &str = "view-privileged-setting";
 
 /// A permission as it is stored and sent (contract 5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,31 +183,31 @@ pub struct Grants {
 
 /// Every permission of a workspace and the roles it starts with (contract 7.2).
 pub const DEFAULT_GRANTS: &[Grants] = &[
-    Grants { roles: &[], permissions: &["add-user-to-any-p-room", "kick-user-from-any-p-room"] },
+    Grants { roles: &[], permissions: &[ADD_USER_TO_ANY_P_ROOM, KICK_USER_FROM_ANY_P_ROOM] },
     Grants {
         roles: &[ADMIN],
         permissions: &[
             ACCESS_PERMISSIONS,
             ACCESS_SETTING_PERMISSIONS,
             "add-oauth-service",
-            "add-user-to-any-c-room",
-            "kick-user-from-any-c-room",
+            ADD_USER_TO_ANY_C_ROOM,
+            KICK_USER_FROM_ANY_C_ROOM,
             ASSIGN_ADMIN_ROLE,
-            "assign-roles",
+            ASSIGN_ROLES,
             "bulk-register-user",
             CREATE_USER,
             "clean-channel-history",
             "delete-d",
-            "delete-user",
+            DELETE_USER,
             EDIT_OTHER_USER_ACTIVE_STATUS,
-            "edit-other-user-info",
-            "edit-other-user-password",
+            EDIT_OTHER_USER_INFO,
+            EDIT_OTHER_USER_PASSWORD,
             "edit-other-user-avatar",
             "edit-other-user-e2ee",
             "edit-other-user-totp",
-            "edit-privileged-setting",
+            EDIT_PRIVILEGED_SETTING,
             "edit-room-retention-policy",
-            "logout-other-user",
+            LOGOUT_OTHER_USER,
             "manage-assets",
             "manage-email-inbox",
             "manage-emoji",
@@ -150,16 +220,16 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
             "manage-selected-settings",
             "run-import",
             "run-migration",
-            "unarchive-room",
-            "user-generate-access-token",
+            UNARCHIVE_ROOM,
+            USER_GENERATE_ACCESS_TOKEN,
             "view-device-management",
             "view-engagement-dashboard",
             VIEW_FULL_OTHER_USER_INFO,
             "view-join-code",
             "view-logs",
             VIEW_OTHER_USER_CHANNELS,
-            "view-privileged-setting",
-            "view-room-administration",
+            VIEW_PRIVILEGED_SETTING,
+            VIEW_ROOM_ADMINISTRATION,
             "view-statistics",
             "view-user-administration",
             "mail-messages",
@@ -171,7 +241,7 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
             "send-mail",
             "view-federation-data",
             "add-all-to-room",
-            "get-server-info",
+            GET_SERVER_INFO,
             "register-on-cloud",
             "test-admin-options",
             "sync-auth-services-users",
@@ -187,7 +257,7 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
         roles: &[ADMIN, USER],
         permissions: &[
             "access-marketplace",
-            "create-personal-access-tokens",
+            CREATE_PERSONAL_ACCESS_TOKENS,
             "create-team",
             "allow-internal-voice-calls",
             "allow-external-voice-calls",
@@ -198,13 +268,13 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
     Grants {
         roles: &[ADMIN, OWNER],
         permissions: &[
-            "archive-room",
-            "delete-c",
-            "delete-p",
+            ARCHIVE_ROOM,
+            DELETE_C,
+            DELETE_P,
             "force-delete-message",
-            "set-moderator",
-            "set-owner",
-            "set-leader",
+            SET_MODERATOR,
+            SET_OWNER,
+            SET_LEADER,
             "delete-team",
             "convert-team",
             "edit-team",
@@ -217,15 +287,15 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
     Grants {
         roles: &[ADMIN, OWNER, MODERATOR],
         permissions: &[
-            "add-user-to-joined-room",
+            ADD_USER_TO_JOINED_ROOM,
             "ban-user",
             "delete-message",
             "edit-message",
-            "edit-room",
+            EDIT_ROOM,
             "edit-room-avatar",
             "mute-user",
-            "remove-user",
-            "view-broadcast-member-list",
+            REMOVE_USER,
+            VIEW_BROADCAST_MEMBER_LIST,
             "create-invite-links",
             "add-team-member",
             "edit-team-member",
@@ -243,30 +313,27 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
     Grants { roles: &[ADMIN, OWNER, MODERATOR, USER], permissions: &["call-management", "videoconf-ring-users"] },
     Grants {
         roles: &[ADMIN, OWNER, MODERATOR, USER, "federated-external"],
-        permissions: &["mention-all", "mention-here", "view-outside-room"],
+        permissions: &["mention-all", "mention-here", VIEW_OUTSIDE_ROOM],
     },
     Grants {
         roles: &[ADMIN, "bot", "app"],
-        permissions: &[API_BYPASS_RATE_LIMIT, "join-without-join-code", "send-many-messages"],
+        permissions: &[API_BYPASS_RATE_LIMIT, JOIN_WITHOUT_JOIN_CODE, "send-many-messages"],
     },
     Grants { roles: &["bot", "app"], permissions: &["message-impersonate", "bypass-time-limit-edit-and-delete"] },
     Grants {
         roles: &[ADMIN, USER, "federated-external", "bot", "app"],
-        permissions: &[CREATE_C, "create-d", "create-p"],
+        permissions: &[CREATE_C, "create-d", CREATE_P],
     },
     Grants { roles: &[ADMIN, USER, "federated-external"], permissions: &["delete-own-message", "access-federation"] },
     Grants { roles: &[USER, "federated-external", ADMIN], permissions: &["mobile-upload-file"] },
-    Grants {
-        roles: &[ADMIN, USER, "federated-external", "bot", "anonymous", "app"],
-        permissions: &["leave-c", "leave-p"],
-    },
+    Grants { roles: &[ADMIN, USER, "federated-external", "bot", "anonymous", "app"], permissions: &[LEAVE_C, LEAVE_P] },
     Grants { roles: &[ADMIN, USER, "federated-external", "guest", "app"], permissions: &["start-discussion"] },
     Grants { roles: &[ADMIN, USER, "federated-external", OWNER, "app"], permissions: &["start-discussion-other-user"] },
-    Grants { roles: &[ADMIN, USER, "federated-external", "bot", "app", "anonymous"], permissions: &["view-c-room"] },
-    Grants { roles: &[ADMIN, USER, "federated-external", "bot", "app", "guest"], permissions: &["view-d-room"] },
-    Grants { roles: &[ADMIN, USER, "federated-external", "anonymous", "guest"], permissions: &["view-p-room"] },
+    Grants { roles: &[ADMIN, USER, "federated-external", "bot", "app", "anonymous"], permissions: &[VIEW_C_ROOM] },
+    Grants { roles: &[ADMIN, USER, "federated-external", "bot", "app", "guest"], permissions: &[VIEW_D_ROOM] },
+    Grants { roles: &[ADMIN, USER, "federated-external", "anonymous", "guest"], permissions: &[VIEW_P_ROOM] },
     Grants { roles: &[ADMIN, USER, "federated-external", "anonymous"], permissions: &["preview-c-room"] },
-    Grants { roles: &["guest", "bot", "app", "anonymous"], permissions: &["view-joined-room"] },
+    Grants { roles: &["guest", "bot", "app", "anonymous"], permissions: &[VIEW_JOINED_ROOM] },
     Grants {
         roles: &["livechat-manager", ADMIN],
         permissions: &[

@@ -20,7 +20,7 @@ pub fn default_preferences() -> Map<String, Value> {
         "collapseMediaByDefault": false,
         "hideUsernames": false,
         "hideRoles": false,
-        "hideFlextab": false,
+        "hideFlexTab": false,
         "displayAvatars": true,
         "sidebarGroupByType": true,
         "sidebarViewMode": "medium",

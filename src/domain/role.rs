@@ -18,6 +18,8 @@ pub const USER: &str = "user";
 pub const OWNER: &str = "owner";
 /// Id of the room role below the owner.
 pub const MODERATOR: &str = "moderator";
+/// Id of the room role of whoever a room shows as its leader.
+pub const LEADER: &str = "leader";
 
 /// Where an assignment of the role lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

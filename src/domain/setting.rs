@@ -1,9 +1,22 @@
-//! The workspace settings that have an effect here: id, type, bounds and default, in one table.
+//! Settings of the workspace: what one is, which values it takes, and what a wrong value is told. The settings that have
+//! an effect here stand in [`table`]; a setting that is not there has no effect here.
 //!
-//! A value comes from the operator's `OVERWRITE_SETTING_<id>`, else from the workspace, else from this table; which one
-//! is asked first is decided in `service::settings`. A setting that is not here has no effect here.
+//! A value comes from the operator's `OVERWRITE_SETTING_<id>`, else from the workspace, else from the table; which one
+//! is asked first is decided in `service::settings`. The permissions that stand for settings are in [`permissions`].
 
+mod permissions;
+mod table;
+
+use regex::Regex;
 use serde_json::Value;
+
+use super::ids::RoleId;
+
+pub use permissions::setting_permissions;
+pub use table::*;
+
+/// The longest text that a setting takes.
+pub const MAX_TEXT_BYTES: usize = 4_096;
 
 /// Type, bounds and default of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +30,9 @@ pub enum Kind {
     Integer {
         /// Without any other word.
         default: i64,
-        /// Smallest allowed in an override; what a workspace stores may be less and is judged where it is used.
+        /// Smallest allowed; what a workspace stores may be less and is judged where it is used.
         least: i64,
-        /// Largest allowed in an override.
+        /// Largest allowed.
         most: i64,
     },
     /// Any text.
@@ -27,98 +40,53 @@ pub enum Kind {
         /// Without any other word.
         default: &'static str,
     },
+    /// One of some texts. What a workspace stores may be another, of a later version for instance, and is judged where
+    /// it is used.
+    Choice {
+        /// Without any other word.
+        default: &'static str,
+        /// All that are allowed.
+        values: &'static [&'static str],
+    },
+    /// A regular expression of a whole text.
+    Pattern {
+        /// Without any other word.
+        default: &'static str,
+    },
+    /// Ids of roles, separated by commas.
+    Roles {
+        /// Without any other word.
+        default: &'static str,
+    },
+    /// A text that is never shown; empty by default.
+    Secret,
+}
+
+/// Who may see a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// Everybody, with or without an account.
+    Public,
+    /// Whoever may view settings.
+    Private,
+    /// Nobody: it is the operator's and the system's alone.
+    Hidden,
 }
 
 /// A setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
-    /// `_id` in the workspace.
+    /// `_id` in the workspace; also the key of its label in clients.
     pub id: &'static str,
     /// What it may be.
     pub kind: Kind,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// The page of the administration that it stands on.
+    pub group: &'static str,
+    /// The part of that page, if it has parts.
+    pub section: Option<&'static str>,
 }
-
-const fn boolean(id: &'static str, default: bool) -> Setting {
-    Setting { id, kind: Kind::Boolean { default } }
-}
-
-const fn integer(id: &'static str, default: i64, least: i64, most: i64) -> Setting {
-    Setting { id, kind: Kind::Integer { default, least, most } }
-}
-
-const fn text(id: &'static str, default: &'static str) -> Setting {
-    Setting { id, kind: Kind::Text { default } }
-}
-
-/// Days after which a session ends; senseless values mean the default (contract 2.2).
-pub const LOGIN_EXPIRATION: Setting = integer("Accounts_LoginExpiration", 90, 1, 36_500);
-/// Items of a page when the caller names no count (contract 1.11).
-pub const DEFAULT_COUNT: Setting = integer("API_Default_Count", 50, 1, 100_000);
-/// Items of a page at most.
-pub const UPPER_COUNT_LIMIT: Setting = integer("API_Upper_Count_Limit", 100, 1, 100_000);
-/// Whether `count=0` means everything.
-pub const ALLOW_INFINITE_COUNT: Setting = boolean("API_Allow_Infinite_Count", true);
-/// Whether old clients may name a role by its name where an id belongs; ours, not the original's.
-pub const ACCEPT_ROLE_NAMES: Setting = boolean("Rolekeeper_Accept_Role_Names", false);
-/// Whether the rate of requests is limited (contract 3).
-pub const RATE_LIMITER: Setting = boolean("API_Enable_Rate_Limiter", true);
-/// Requests that one client may send to one route within a window; senseless values mean the default.
-pub const RATE_LIMIT_CALLS: Setting = integer("API_Enable_Rate_Limiter_Limit_Calls_Default", 10, 1, 1_000_000);
-/// The same for `users.register`.
-pub const RATE_LIMIT_REGISTRATIONS: Setting = integer("Rate_Limiter_Limit_RegisterUser", 1, 1, 1_000_000);
-/// Milliseconds that a window lasts; senseless values mean the default.
-pub const RATE_LIMIT_TIME: Setting = integer("API_Enable_Rate_Limiter_Limit_Time_Default", 60_000, 1, 86_400_000);
-/// Roles of a new account, separated by commas.
-pub const DEFAULT_ROLES_OF_NEW_USERS: Setting = text("Accounts_Registration_Users_Default_Roles", "user");
-/// Whether a new account needs a name.
-pub const REQUIRE_NAME: Setting = boolean("Accounts_RequireNameForSignUp", true);
-/// Whether a password log-in needs a verified address.
-pub const EMAIL_VERIFICATION: Setting = boolean("Accounts_EmailVerification", false);
-/// Whether second factors are asked for at all.
-pub const TWO_FACTOR_ENABLED: Setting = boolean("Accounts_TwoFactorAuthentication_Enabled", true);
-/// Whether codes by e-mail count as a second factor.
-pub const TWO_FACTOR_BY_EMAIL_ENABLED: Setting = boolean("Accounts_TwoFactorAuthentication_By_Email_Enabled", true);
-/// Pattern of a whole username.
-pub const USERNAME_PATTERN: Setting = text("UTF8_User_Names_Validation", "[0-9a-zA-Z-_.]+");
-/// Pattern of a whole room name.
-pub const ROOM_NAME_PATTERN: Setting = text("UTF8_Channel_Names_Validation", "[0-9a-zA-Z-_.]+");
-/// Usernames nobody may take, separated by commas.
-pub const BLOCKED_USERNAMES: Setting = text("Accounts_BlockedUsernameList", "");
-/// Usernames that belong to the system, separated by commas.
-pub const SYSTEM_BLOCKED_USERNAMES: Setting =
-    text("Accounts_SystemBlockedUsernameList", "admin,administrator,system,user");
-
-/// Who may register: `Public`, `Secret URL` or `Disabled`.
-pub const REGISTRATION_FORM: Setting = text("Accounts_RegistrationForm", "Public");
-/// The secret that registering takes under `Secret URL`.
-pub const REGISTRATION_SECRET: Setting = text("Accounts_RegistrationForm_SecretURL", "");
-/// Whether an account that somebody made for himself waits until an administrator activates it.
-pub const APPROVE_NEW_USERS: Setting = boolean("Accounts_ManuallyApproveNewUsers", false);
-
-/// All of them.
-pub const SETTINGS: &[Setting] = &[
-    LOGIN_EXPIRATION,
-    DEFAULT_COUNT,
-    UPPER_COUNT_LIMIT,
-    ALLOW_INFINITE_COUNT,
-    ACCEPT_ROLE_NAMES,
-    RATE_LIMITER,
-    RATE_LIMIT_CALLS,
-    RATE_LIMIT_REGISTRATIONS,
-    RATE_LIMIT_TIME,
-    DEFAULT_ROLES_OF_NEW_USERS,
-    REQUIRE_NAME,
-    EMAIL_VERIFICATION,
-    TWO_FACTOR_ENABLED,
-    TWO_FACTOR_BY_EMAIL_ENABLED,
-    USERNAME_PATTERN,
-    ROOM_NAME_PATTERN,
-    BLOCKED_USERNAMES,
-    SYSTEM_BLOCKED_USERNAMES,
-    REGISTRATION_FORM,
-    REGISTRATION_SECRET,
-    APPROVE_NEW_USERS,
-];
 
 impl Setting {
     /// The setting with that id, when it has an effect here.
@@ -126,12 +94,43 @@ impl Setting {
         SETTINGS.iter().copied().find(|setting| setting.id == id)
     }
 
+    /// As [`Setting::find`], but hidden ones are not found.
+    pub fn find_shown(id: &str) -> Option<Self> {
+        Self::find(id).filter(|setting| setting.visibility != Visibility::Hidden)
+    }
+
+    /// Its place within its group, from 0.
+    pub fn place(&self) -> usize {
+        let before = SETTINGS.iter().take_while(|other| other.id != self.id);
+        before.filter(|other| other.group == self.group).count()
+    }
+
+    /// What Rocket.Chat calls its type.
+    pub const fn type_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Boolean { .. } => "boolean",
+            Kind::Integer { .. } => "int",
+            Kind::Text { .. } | Kind::Pattern { .. } | Kind::Roles { .. } => "string",
+            Kind::Choice { .. } => "select",
+            Kind::Secret => "password",
+        }
+    }
+
+    /// Whether its value must not be shown to anybody.
+    pub const fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret)
+    }
+
     /// The default as a value.
     pub fn default_value(&self) -> Value {
         match self.kind {
             Kind::Boolean { default } => default.into(),
             Kind::Integer { default, .. } => default.into(),
-            Kind::Text { default } => default.into(),
+            Kind::Text { default }
+            | Kind::Choice { default, .. }
+            | Kind::Pattern { default }
+            | Kind::Roles { default } => default.into(),
+            Kind::Secret => "".into(),
         }
     }
 
@@ -140,17 +139,42 @@ impl Setting {
     /// # Errors
     /// A sentence that says what would be allowed.
     pub fn parse_override(&self, text: &str) -> Result<Value, String> {
+        let value = match self.kind {
+            Kind::Boolean { .. } => text.parse::<bool>().map_or(Value::Null, Value::from),
+            Kind::Integer { .. } => text.parse::<i64>().map_or(Value::Null, Value::from),
+            _ => text.into(),
+        };
+        self.check(&value)
+    }
+
+    /// The value as it is stored, when it is one that somebody may give to the setting. Whether the roles it names exist
+    /// is for the store to say.
+    ///
+    /// # Errors
+    /// What would be allowed, to follow upon the setting's name.
+    pub fn check(&self, value: &Value) -> Result<Value, String> {
         match self.kind {
-            Kind::Text { .. } => Ok(text.into()),
-            Kind::Boolean { .. } => match text {
-                "true" => Ok(true.into()),
-                "false" => Ok(false.into()),
+            Kind::Boolean { .. } => match value {
+                Value::Bool(_) => Ok(value.clone()),
                 _ => Err("must be true or false".to_owned()),
             },
-            Kind::Integer { least, most, .. } => match text.parse::<i64>() {
-                Ok(number) if (least..=most).contains(&number) => Ok(number.into()),
+            Kind::Integer { least, most, .. } => match whole_number(value) {
+                Some(number) if (least..=most).contains(&number) => Ok(number.into()),
                 _ => Err(format!("must be a whole number from {least} to {most}")),
             },
+            Kind::Choice { values, .. } => match value {
+                Value::String(text) if values.contains(&text.as_str()) => Ok(value.clone()),
+                _ => Err(format!("must be one of: {}", values.join(", "))),
+            },
+            Kind::Pattern { .. } => {
+                let text = short_text(value)?;
+                // By itself as well: `a)|(b` is one only where it is put between brackets, and means something else there.
+                match Regex::new(text).and_then(|_| Regex::new(&format!("^(?:{text})$"))) {
+                    Ok(_) => Ok(value.clone()),
+                    Err(_) => Err("must be a regular expression".to_owned()),
+                }
+            }
+            Kind::Text { .. } | Kind::Roles { .. } | Kind::Secret => short_text(value).map(Value::from),
         }
     }
 
@@ -158,24 +182,80 @@ impl Setting {
     pub fn accepts(&self, value: &Value) -> bool {
         match self.kind {
             Kind::Boolean { .. } => value.is_boolean(),
-            Kind::Integer { .. } => value.as_i64().is_some() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
-            Kind::Text { .. } => value.is_string(),
+            Kind::Integer { .. } => whole_number(value).is_some(),
+            _ => value.is_string(),
         }
+    }
+
+    /// The roles that this value of the setting names, each once.
+    pub fn roles_named_by(&self, value: &Value) -> Vec<RoleId> {
+        let Kind::Roles { .. } = self.kind else { return Vec::new() };
+        let mut roles = Vec::new();
+        for item in items(value.as_str().unwrap_or_default()) {
+            let role = RoleId::from_stored(item);
+            if !roles.contains(&role) {
+                roles.push(role);
+            }
+        }
+        roles
+    }
+
+    /// This value of the setting without a role; `None` when it does not name the role.
+    pub fn without_role(&self, value: &Value, role: &RoleId) -> Option<Value> {
+        if !self.roles_named_by(value).contains(role) {
+            return None;
+        }
+        let left = items(value.as_str()?).filter(|item| *item != role.as_str());
+        Some(left.collect::<Vec<_>>().join(",").into())
+    }
+}
+
+/// The settings that name roles.
+pub fn settings_that_name_roles() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(|setting| matches!(setting.kind, Kind::Roles { .. }))
+}
+
+/// The items of a list separated by commas, without empty ones.
+pub fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// A whole number, also one that JavaScript wrote with a fraction of nothing.
+#[expect(clippy::cast_possible_truncation, reason = "saturates; settings are small whole numbers")]
+pub fn whole_number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64))
+}
+
+fn short_text(value: &Value) -> Result<&str, String> {
+    match value.as_str() {
+        Some(text) if text.len() <= MAX_TEXT_BYTES => Ok(text),
+        Some(_) => Err(format!("must not be longer than {MAX_TEXT_BYTES} bytes")),
+        None => Err("must be a text".to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+    use std::collections::HashSet;
 
     #[test]
     fn every_default_is_of_its_own_type_and_within_its_own_bounds() {
         for setting in SETTINGS {
             let value = setting.default_value();
             assert!(setting.accepts(&value), "{}", setting.id);
+            assert_eq!(setting.check(&value).as_ref(), Ok(&value), "{}", setting.id);
             let as_text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             assert_eq!(setting.parse_override(&as_text), Ok(value), "{}", setting.id);
         }
+    }
+
+    #[test]
+    fn every_setting_stands_in_the_table_once_and_has_a_place_of_its_own() {
+        let ids: HashSet<_> = SETTINGS.iter().map(|setting| setting.id).collect();
+        let places: HashSet<_> = SETTINGS.iter().map(|setting| (setting.group, setting.place())).collect();
+        assert_eq!((ids.len(), places.len()), (SETTINGS.len(), SETTINGS.len()));
     }
 
     #[test]
@@ -190,9 +270,53 @@ mod tests {
     }
 
     #[test]
+    fn what_is_secret_is_shown_to_nobody() {
+        for setting in SETTINGS {
+            assert!(!setting.is_secret() || setting.visibility != Visibility::Public, "{}", setting.id);
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_type_or_out_of_bounds_is_refused() {
+        for (setting, wrong) in [
+            (LOGIN_EXPIRATION, vec![json!(0), json!(1.5), json!("30"), json!(null), json!({"$gt": 1}), json!(true)]),
+            (ALLOW_INFINITE_COUNT, vec![json!("true"), json!(1), json!(null), json!([true])]),
+            (REGISTRATION_FORM, vec![json!("public"), json!(""), json!(1), json!({"$ne": ""})]),
+            (USERNAME_PATTERN, vec![json!("["), json!("a)b("), json!(1)]),
+            (BLOCKED_USERNAMES, vec![json!(["a"]), json!(null), json!("x".repeat(MAX_TEXT_BYTES + 1))]),
+            (REGISTRATION_SECRET, vec![json!(7), json!({})]),
+        ] {
+            for value in wrong {
+                assert!(setting.check(&value).is_err(), "{} {value}", setting.id);
+            }
+        }
+        assert_eq!(LOGIN_EXPIRATION.check(&json!(30.0)), Ok(json!(30)));
+        assert_eq!(REGISTRATION_FORM.check(&json!("Secret URL")), Ok(json!("Secret URL")));
+    }
+
+    #[test]
     fn an_override_of_another_type_or_out_of_bounds_is_refused() {
         assert!(LOGIN_EXPIRATION.parse_override("0").is_err());
         assert!(LOGIN_EXPIRATION.parse_override("soon").is_err());
         assert!(ALLOW_INFINITE_COUNT.parse_override("yes").is_err());
+        assert!(REGISTRATION_FORM.parse_override("open").is_err());
+    }
+
+    #[test]
+    fn a_stored_choice_that_is_not_known_is_kept_for_its_user_to_judge() {
+        // Taking it for absent would mean the default, which is `Public`.
+        assert!(REGISTRATION_FORM.accepts(&json!("By invitation")));
+    }
+
+    #[test]
+    fn roles_are_named_once_and_taken_off_the_list_one_by_one() {
+        let (setting, value) = (DEFAULT_ROLES_OF_NEW_USERS, json!(" user, deputy ,,deputy,guest"));
+        let ids = ["user", "deputy", "guest"].map(RoleId::from_stored);
+        assert_eq!(setting.roles_named_by(&value), ids);
+        assert_eq!(setting.without_role(&value, &ids[1]), Some(json!("user,guest")));
+        assert_eq!(setting.without_role(&value, &RoleId::from_stored("dep")), None);
+        assert_eq!(setting.without_role(&json!("deputy"), &ids[1]), Some(json!("")));
+        assert_eq!(BLOCKED_USERNAMES.roles_named_by(&value), []);
+        assert_eq!(BLOCKED_USERNAMES.without_role(&value, &ids[1]), None);
     }
 }

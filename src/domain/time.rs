@@ -33,6 +33,12 @@ impl Timestamp {
         Self(self.0.saturating_add(days.saturating_mul(DAY_MS)))
     }
 
+    /// This time and `millis` milliseconds, which may be negative.
+    #[must_use]
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
     /// Reads a date as the clients of the Rocket.Chat surface send it: what JavaScript's `Date` accepts of ISO 8601
     /// (date alone, date and time with or without seconds, fraction and zone), RFC 2822 texts such as
     /// `Tue, 11 Jul 2023 04:00:00 GMT`. A text without a zone counts as UTC, a server's usual zone.

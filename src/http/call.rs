@@ -1,11 +1,13 @@
 //! The one place that fixes the order of checks of a request (contract 1.6): who is it (401), may he (403), is the query
-//! or body right (400, 413), is it not one request too many (429); only then does a handler run.
+//! or body right (400, 413), is it not one request too many (429), has he shown his second factor where the route asks
+//! for one (400); only then does a handler run.
 //!
 //! A handler names both the permission and the parameters in its signature, `Call<AccessPermissions, DeleteRole>`, and a
 //! [`Call`] or a [`Visit`] is the only way to reach the services, so a handler that forgets its check does not compile.
 //! What each error looks like is in `http::error`.
 //!
-//! Every route behind a `Call` or a `Visit` is limited in its rate, and no other is; that is all of `/api/v1`. What was
+//! Every route behind a `Call` or a `Visit` is limited in its rate, unless its parameters say otherwise, and no other is;
+//! that is all of `/api/v1`. What was
 //! refused before it came to be counted (401, 403, 400 of a query or body) uses nothing up and tells no rate, as in the
 //! original: asking for the rate of nobody in particular would cost a look into the store for each refused request.
 
@@ -14,13 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::Method;
+use actix_web::http::Method as Verb;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::rate_limit::{Key, RateLimiter};
@@ -31,6 +34,7 @@ use super::rocketchat::shape::{Shape, Source, fit};
 use crate::clock::Clock;
 use crate::domain::token::TokenText;
 use crate::service::rates::Rate;
+use crate::service::second_factor::{Code, Method, Shown, Strictness};
 use crate::service::{Caller, Origin, ServiceError, Services};
 
 /// How long a body may take to arrive. Without a limit, whoever sends one byte and waits keeps a connection for ever.
@@ -72,13 +76,17 @@ pub struct Parameters {
     pub shape: Shape,
     /// Where they come from.
     pub source: Source,
+    /// The names of those that stand in the path, each a text.
+    pub path: &'static [&'static str],
     /// Which limit the route has.
     pub rate: Rate,
+    /// Whether it asks for a second factor.
+    pub second_factor: bool,
 }
 
 impl Parameters {
     const fn of<I: Input>() -> Self {
-        Self { shape: I::SHAPE, source: I::SOURCE, rate: I::RATE }
+        Self { shape: I::SHAPE, source: I::SOURCE, path: I::PATH, rate: I::RATE, second_factor: I::SECOND_FACTOR }
     }
 }
 
@@ -107,8 +115,20 @@ pub trait Input: DeserializeOwned + 'static {
     /// Where it comes from.
     const SOURCE: Source = Source::Body;
 
+    /// The names of the parameters that stand in the path, as the table of routes has them in braces. The type has a
+    /// text of each name; what was sent under that name does not count.
+    const PATH: &'static [&'static str] = &[];
+
     /// Which limit the route has.
     const RATE: Rate = Rate::Ordinary;
+
+    /// Whether the caller must show a second factor (contract 2.8); says nothing for a route that needs no account.
+    const SECOND_FACTOR: bool = false;
+
+    /// From whom it is wanted, where it is.
+    fn strictness(&self) -> Strictness {
+        Strictness::Lenient
+    }
 
     /// The error for parameters that do not fit; `problem` is the validator's text.
     fn refusal(problem: String) -> ApiError {
@@ -121,7 +141,16 @@ pub trait Input: DeserializeOwned + 'static {
     /// # Errors
     /// [`Input::refusal`] with the validator's text.
     fn accept(value: Value) -> Result<Self, ApiError> {
-        let values = fit(&Self::SHAPE, value, Self::SOURCE).map_err(Self::refusal)?;
+        Self::accept_at(Map::new(), value)
+    }
+
+    /// As [`Input::accept`], with what stood in the path.
+    ///
+    /// # Errors
+    /// As [`Input::accept`].
+    fn accept_at(place: Map<String, Value>, value: Value) -> Result<Self, ApiError> {
+        let mut values = fit(&Self::SHAPE, value, Self::SOURCE).map_err(Self::refusal)?;
+        values.extend(place);
         serde_json::from_value(Value::Object(values)).map_err(|error| {
             // `fit` lets only declared types through; a difference to the Rust type is a defect of the declaration.
             ServiceError::Internal(format!("the declared shape and the type differ: {error}")).into()
@@ -145,6 +174,7 @@ pub struct Call<P, I = Nothing> {
     pub caller: Caller,
     /// What he sent.
     pub input: I,
+    token: TokenText,
     rule: PhantomData<P>,
 }
 
@@ -152,6 +182,11 @@ impl<P, I> Call<P, I> {
     /// The use cases.
     pub fn services(&self) -> &Services {
         &self.gate.services
+    }
+
+    /// The token of this request.
+    pub const fn token(&self) -> &TokenText {
+        &self.token
     }
 
     /// What links to this server begin with.
@@ -168,11 +203,15 @@ impl<P: Requirement, I: Input> FromRequest for Call<P, I> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let gate = gate(&request)?;
-            let caller = authenticate(&gate.services, &request).await?;
+            let (caller, token) = authenticate(&gate.services, &request).await?;
             authorize::<P>(&gate.services, &caller).await?;
-            let input = read_input(&request, payload).await?;
+            let input: I = read_input(&request, payload).await?;
             gate.count::<I>(&request, &caller.origin, Some(&caller)).await?;
-            Ok(Self { gate, caller, input, rule: PhantomData })
+            if I::SECOND_FACTOR {
+                let shown = second_factor(&request);
+                gate.services.require_second_factor(&caller, &shown, input.strictness()).await?;
+            }
+            Ok(Self { gate, caller, input, token, rule: PhantomData })
         })
     }
 }
@@ -184,7 +223,10 @@ pub struct Visit<I = Nothing> {
     pub origin: Origin,
     /// What was sent.
     pub input: I,
-    credentials: Option<(String, TokenText)>,
+    /// What the headers say of a second factor.
+    pub second_factor: Shown,
+    /// Who it is, when he sent credentials that count.
+    pub caller: Option<Caller>,
 }
 
 impl<I> Visit<I> {
@@ -197,21 +239,6 @@ impl<I> Visit<I> {
     pub fn site(&self) -> &str {
         &self.gate.site
     }
-
-    /// Whether the visitor sent credentials that count.
-    ///
-    /// # Errors
-    /// What the store says; credentials that do not count are nobody's, not an error.
-    pub async fn is_logged_in(&self) -> Result<bool, ApiError> {
-        let Some((user, token)) = &self.credentials else {
-            return Ok(false);
-        };
-        match self.gate.services.authenticate(user, token, self.origin.clone()).await {
-            Ok(_) => Ok(true),
-            Err(ServiceError::Unauthenticated) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
 }
 
 impl<I: Input> FromRequest for Visit<I> {
@@ -223,8 +250,9 @@ impl<I: Input> FromRequest for Visit<I> {
         Box::pin(async move {
             let gate = gate(&request)?;
             let (origin, input) = (origin(&request), read_input(&request, payload).await?);
-            gate.count::<I>(&request, &origin, None).await?;
-            Ok(Self { gate, origin, input, credentials: credentials(&request) })
+            let caller = recognize(&gate.services, &request).await?;
+            gate.count::<I>(&request, &origin, caller.as_ref()).await?;
+            Ok(Self { gate, origin, input, second_factor: second_factor(&request), caller })
         })
     }
 }
@@ -234,15 +262,32 @@ fn gate(request: &HttpRequest) -> Result<web::Data<Gate>, ApiError> {
     gate.ok_or_else(|| ServiceError::Internal("the services are not wired".to_owned()).into())
 }
 
-async fn authenticate(services: &Services, request: &HttpRequest) -> Result<Caller, ApiError> {
+async fn authenticate(services: &Services, request: &HttpRequest) -> Result<(Caller, TokenText), ApiError> {
     let (user, token) = credentials(request).ok_or(ServiceError::Unauthenticated)?;
-    Ok(services.authenticate(&user, &token, origin(request)).await?)
+    Ok((services.authenticate(&user, &token, origin(request)).await?, token))
+}
+
+/// Who it is where nobody needs to be anybody: credentials that do not count are nobody's, not an error.
+async fn recognize(services: &Services, request: &HttpRequest) -> Result<Option<Caller>, ApiError> {
+    match authenticate(services, request).await {
+        Ok((caller, _)) => Ok(Some(caller)),
+        Err(ApiError::Service(ServiceError::Unauthenticated)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn credentials(request: &HttpRequest) -> Option<(String, TokenText)> {
     let headers = request.headers();
     let (user, token) = (text(headers, "x-user-id")?, text(headers, "x-auth-token")?);
     Some((user.to_owned(), TokenText::new(token)))
+}
+
+fn second_factor(request: &HttpRequest) -> Shown {
+    let headers = request.headers();
+    Shown {
+        code: text(headers, "x-2fa-code").and_then(Code::new),
+        method: text(headers, "x-2fa-method").and_then(Method::parse),
+    }
 }
 
 async fn authorize<P: Requirement>(services: &Services, caller: &Caller) -> Result<(), ApiError> {
@@ -266,7 +311,13 @@ async fn read_input<I: Input>(request: &HttpRequest, payload: Payload) -> Result
             parse_body(text(request.headers(), CONTENT_TYPE.as_str()), &bytes)?
         }
     };
-    I::accept(value)
+    if I::PATH.is_empty() { I::accept(value) } else { I::accept_at(place(request, I::PATH), value) }
+}
+
+/// What stands in the path. The router leaves escapes of slashes and percent signs for the last to decode.
+fn place(request: &HttpRequest, names: &[&str]) -> Map<String, Value> {
+    let text = |name: &str| percent_decode_str(request.match_info().query(name)).decode_utf8_lossy().into_owned();
+    names.iter().map(|name| ((*name).to_owned(), text(name).into())).collect()
 }
 
 async fn read_body(mut payload: Payload) -> Result<web::BytesMut, ApiError> {
@@ -283,7 +334,7 @@ async fn read_body(mut payload: Payload) -> Result<web::BytesMut, ApiError> {
 
 /// `HEAD` is a `GET` without a body, not a second chance.
 fn key(request: &HttpRequest, origin: &Origin) -> Key {
-    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    let method = if request.method() == Verb::HEAD { &Verb::GET } else { request.method() };
     let pattern = request.match_pattern().unwrap_or_default();
     Key { client: origin.address.clone().unwrap_or_default(), route: format!("{method} {pattern}") }
 }

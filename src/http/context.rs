@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue, USER_AGENT};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
@@ -47,7 +47,12 @@ pub async fn surround(
     let id = request_id(&request, surroundings.ids.as_ref());
     let address = client_address(request.headers(), request.peer_addr(), surroundings.proxies);
     let address = address.map(|address| address.to_string());
-    let origin = Origin { request_id: id.clone(), address: address.clone(), reason: reason(&request) };
+    let origin = Origin {
+        request_id: id.clone(),
+        address: address.clone(),
+        reason: reason(&request),
+        user_agent: user_agent(&request),
+    };
     request.extensions_mut().insert(origin);
     let address = address.unwrap_or_else(|| "-".to_owned());
     telemetry::with_request_id(id.clone(), observed(&surroundings, id, address, request, next)).await
@@ -97,6 +102,11 @@ fn request_id(request: &ServiceRequest, ids: &dyn Ids) -> String {
         !text.is_empty() && text.len() <= MAX_REQUEST_ID && text.bytes().all(plain)
     };
     own.filter(harmless).map_or_else(|| ids.object_id(), str::to_owned)
+}
+
+/// Byte by byte, as Rocket.Chat reads headers: it is compared, not shown.
+fn user_agent(request: &ServiceRequest) -> Option<String> {
+    Some(request.headers().get(USER_AGENT)?.as_bytes().iter().copied().map(char::from).collect())
 }
 
 fn reason(request: &ServiceRequest) -> Option<String> {

@@ -1,5 +1,5 @@
-//! What needs no account and serves no client of a chat: is the process alive, is it ready, how is it doing, and what
-//! version of the API this is.
+//! What needs no account and serves no client of a chat: is the process alive, is it ready, and how is it doing. What
+//! version of the API this is stands here as well; who is told it is said in `rocketchat::workspace`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,12 +9,13 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::answer;
-use super::call::Visit;
 use crate::metrics::Metrics;
 use crate::service::Services;
 
 /// The version of Rocket.Chat's API that is spoken here, as anonymous callers are told it: without the patch level.
 pub const API_VERSION: &str = "8.0";
+/// The same with the patch level, for those who may see it.
+pub const FULL_API_VERSION: &str = "8.0.0";
 
 /// Whether the server takes requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,16 +95,6 @@ pub async fn show_metrics(vitals: web::Data<Vitals>) -> HttpResponse {
             HttpResponse::InternalServerError().finish()
         }
     }
-}
-
-/// `GET /api/v1/info`: the same, limited in its rate like everything under `/api/v1`.
-pub async fn show_api_info(_visit: Visit) -> HttpResponse {
-    show_info().await
-}
-
-/// `GET /api/info`: which API this is, for clients that choose by version.
-pub async fn show_info() -> HttpResponse {
-    answer::success(json!({"version": API_VERSION}))
 }
 
 /// Any path that is not there, any method that a path does not have, any slash too many (contract 1.8).

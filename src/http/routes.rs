@@ -8,11 +8,11 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, web};
 
 use super::call::{Guarded, Parameters};
-use super::public::{
-    answer_not_found, answer_options, show_api_info, show_health, show_info, show_metrics, show_readiness,
-};
+use super::openapi::{show_document, show_page};
+use super::public::{answer_not_found, answer_options, show_health, show_metrics, show_readiness};
 use super::requirement::Access;
-use super::rocketchat::{channels, login, permissions, register, roles, users};
+use super::rocketchat::rooms::{Channels, Groups};
+use super::rocketchat::{login, permissions, register, roles, rooms, settings, tokens, users, workspace};
 
 /// Every operation.
 #[rustfmt::skip]
@@ -21,13 +21,24 @@ pub fn operations() -> Vec<Operation> {
         open("/health", show_health, "Whether the process answers"),
         open("/ready", show_readiness, "Whether requests can be served"),
         open("/metrics", show_metrics, "Counts for Prometheus"),
-        open("/api/info", show_info, "The version of the API"),
-        get("/api/v1/info", show_api_info, "The version of the API"),
+        open("/openapi.json", show_document, "This description of the API"),
+        open("/docs", show_page, "The same, to read"),
+        get("/api/info", workspace::show_info, "The version of the API"),
+        get("/api/v1/info", workspace::show_api_info, "The version of the API"),
         // Log-in.
         post("/api/v1/login", login::login, "Log in"),
         post("/api/v1/logout", login::logout, "End the token of this request"),
         get("/api/v1/logout", login::logout, "End the token of this request"),
         get("/api/v1/me", login::show_me, "One's own account"),
+        // Tokens.
+        post("/api/v1/users.logout", tokens::logout_user, "End every token of an account"),
+        post("/api/v1/users.logoutOtherClients", tokens::logout_other_clients, "End one's other sessions"),
+        post("/api/v1/users.removeOtherTokens", tokens::remove_other_tokens, "End one's other tokens"),
+        post("/api/v1/users.createToken", tokens::create_token, "Make a session of an account"),
+        post("/api/v1/users.generatePersonalAccessToken", tokens::generate_personal_token, "Make a token for a program"),
+        get("/api/v1/users.getPersonalAccessTokens", tokens::list_personal_tokens, "One's tokens for programs"),
+        post("/api/v1/users.regeneratePersonalAccessToken", tokens::regenerate_personal_token, "Replace a token for a program"),
+        post("/api/v1/users.removePersonalAccessToken", tokens::remove_personal_token, "End a token for a program"),
         // Roles.
         get("/api/v1/roles.list", roles::list_roles, "Every role"),
         get("/api/v1/roles.sync", roles::sync_roles, "Roles that changed or went since a time"),
@@ -47,9 +58,79 @@ pub fn operations() -> Vec<Operation> {
         post("/api/v1/users.register", register::register, "Make an account for oneself"),
         post("/api/v1/users.create", users::create_user, "Create an account"),
         get("/api/v1/users.info", users::view_user, "An account"),
+        get("/api/v1/users.list", users::list_users, "Accounts, page by page"),
+        get("/api/v1/users.listByStatus", users::list_users_by_status, "Accounts that are active, or bots, or hold a role"),
+        get("/api/v1/users.autocomplete", users::suggest_users, "People whose usernames begin with a text"),
+        get("/api/v1/users.checkUsernameAvailability", users::check_username, "Whether a username is free"),
+        post("/api/v1/users.update", users::update_user, "Change an account"),
+        post("/api/v1/users.updateOwnBasicInfo", users::update_own_account, "Change one's own account"),
+        post("/api/v1/users.delete", users::delete_user, "Delete an account with everything that is its own"),
+        post("/api/v1/users.deleteOwnAccount", users::delete_own_account, "Delete one's own account"),
+        post("/api/v1/users.deactivateIdle", users::deactivate_idle_users, "Deactivate accounts that nobody uses"),
+        get("/api/v1/users.getPreferences", users::show_preferences, "What one prefers"),
+        post("/api/v1/users.setPreferences", users::set_preferences, "Choose what one prefers"),
         post("/api/v1/users.setActiveStatus", users::set_active_status, "Activate or deactivate an account"),
+        // The workspace.
+        get("/api/v1/settings.public", settings::list_public_settings, "The settings that everybody may see"),
+        get("/api/v1/settings.oauth", workspace::list_oauth_services, "Other ways to log in: none"),
+        get("/api/v1/service.configurations", workspace::list_service_configurations, "Other ways to log in: none"),
+        get("/api/v1/settings", settings::list_settings, "The settings that the caller may see"),
+        get("/api/v1/settings/{id}", settings::view_setting, "A setting"),
+        post("/api/v1/settings/{id}", settings::change_setting, "Change a setting"),
+        get("/api/v1/pw.getPolicy", settings::show_password_policy, "What is asked of a new password"),
+        get("/api/v1/licenses.info", workspace::show_license, "What is on: custom roles"),
         // Rooms.
-        post("/api/v1/channels.create", channels::create_channel, "Create a public channel"),
+        post("/api/v1/channels.create", rooms::create::create_channel, "Create a public channel"),
+        post("/api/v1/groups.create", rooms::create::create_group, "Create a private group"),
+        get("/api/v1/channels.info", rooms::info::view_room::<Channels>, "A channel"),
+        get("/api/v1/groups.info", rooms::info::view_room::<Groups>, "A private group"),
+        post("/api/v1/channels.addOwner", rooms::roles::add_owner::<Channels>, "Make a member of a channel an owner"),
+        post("/api/v1/channels.removeOwner", rooms::roles::remove_owner::<Channels>, "Take the role of an owner of a channel"),
+        post("/api/v1/channels.addModerator", rooms::roles::add_moderator::<Channels>, "Make a member of a channel a moderator"),
+        post("/api/v1/channels.removeModerator", rooms::roles::remove_moderator::<Channels>, "Take the role of a moderator of a channel"),
+        post("/api/v1/channels.addLeader", rooms::roles::add_leader::<Channels>, "Make a member of a channel a leader"),
+        post("/api/v1/channels.removeLeader", rooms::roles::remove_leader::<Channels>, "Take the role of a leader of a channel"),
+        get("/api/v1/channels.roles", rooms::roles::list_room_roles::<Channels>, "Who has which role in a channel"),
+        get("/api/v1/channels.moderators", rooms::roles::list_moderators::<Channels>, "The moderators of a channel"),
+        get("/api/v1/channels.members", rooms::members::list_members::<Channels>, "The members of a channel"),
+        get("/api/v1/channels.list", rooms::lists::list_channels, "Every channel one may see"),
+        get("/api/v1/channels.list.joined", rooms::lists::list_joined_channels, "The channels one is a member of"),
+        post("/api/v1/groups.addOwner", rooms::roles::add_owner::<Groups>, "Make a member of a private group an owner"),
+        post("/api/v1/groups.removeOwner", rooms::roles::remove_owner::<Groups>, "Take the role of an owner of a private group"),
+        post("/api/v1/groups.addModerator", rooms::roles::add_moderator::<Groups>, "Make a member of a private group a moderator"),
+        post("/api/v1/groups.removeModerator", rooms::roles::remove_moderator::<Groups>, "Take the role of a moderator of a private group"),
+        post("/api/v1/groups.addLeader", rooms::roles::add_leader::<Groups>, "Make a member of a private group a leader"),
+        post("/api/v1/groups.removeLeader", rooms::roles::remove_leader::<Groups>, "Take the role of a leader of a private group"),
+        get("/api/v1/groups.roles", rooms::roles::list_room_roles::<Groups>, "Who has which role in a private group"),
+        get("/api/v1/groups.moderators", rooms::roles::list_moderators::<Groups>, "The moderators of a private group"),
+        get("/api/v1/groups.members", rooms::members::list_members::<Groups>, "The members of a private group"),
+        get("/api/v1/groups.list", rooms::lists::list_joined_groups, "The private groups one is a member of"),
+        get("/api/v1/groups.listAll", rooms::lists::list_all_groups, "Every private group"),
+        get("/api/v1/rooms.get", rooms::lists::list_own_rooms, "The rooms one is a member of, or those changed since a time"),
+        get("/api/v1/rooms.info", rooms::info::view_any_room, "A room of any kind"),
+        get("/api/v1/rooms.membersOrderedByRole", rooms::members::list_ranked_members, "The members of a room, owners first"),
+        get("/api/v1/subscriptions.get", rooms::subscriptions::list_own_subscriptions, "One's subscriptions, or those changed since a time"),
+        get("/api/v1/subscriptions.getOne", rooms::subscriptions::view_own_subscription, "One's subscription of a room"),
+        // Changes of rooms and of who is in them.
+        post("/api/v1/channels.invite", rooms::membership::invite::<Channels>, "Make others members of a channel"),
+        post("/api/v1/groups.invite", rooms::membership::invite::<Groups>, "Make others members of a private group"),
+        post("/api/v1/channels.kick", rooms::membership::kick::<Channels>, "End somebody's membership of a channel"),
+        post("/api/v1/groups.kick", rooms::membership::kick::<Groups>, "End somebody's membership of a private group"),
+        post("/api/v1/channels.join", rooms::membership::join, "Become a member of a channel"),
+        post("/api/v1/channels.leave", rooms::membership::leave::<Channels>, "End one's own membership of a channel"),
+        post("/api/v1/groups.leave", rooms::membership::leave::<Groups>, "End one's own membership of a private group"),
+        post("/api/v1/channels.delete", rooms::change::delete::<Channels>, "Delete a channel"),
+        post("/api/v1/groups.delete", rooms::change::delete::<Groups>, "Delete a private group"),
+        post("/api/v1/rooms.leave", rooms::membership::leave_any, "End one's own membership of a room"),
+        post("/api/v1/rooms.delete", rooms::change::delete_any, "Delete a room"),
+        post("/api/v1/channels.archive", rooms::change::archive::<Channels>, "Archive a channel"),
+        post("/api/v1/groups.archive", rooms::change::archive::<Groups>, "Archive a private group"),
+        post("/api/v1/channels.unarchive", rooms::change::unarchive::<Channels>, "Put an archived channel to use again"),
+        post("/api/v1/groups.unarchive", rooms::change::unarchive::<Groups>, "Put an archived private group to use again"),
+        post("/api/v1/channels.rename", rooms::change::rename::<Channels>, "Give a channel another name"),
+        post("/api/v1/groups.rename", rooms::change::rename::<Groups>, "Give a private group another name"),
+        post("/api/v1/channels.setType", rooms::change::set_type::<Channels>, "Make a channel private"),
+        post("/api/v1/groups.setType", rooms::change::set_type::<Groups>, "Make a private group public"),
     ]
 }
 
@@ -121,4 +202,18 @@ where
 
 fn guarded<A: Guarded>(method: Method, path: &'static str, summary: &'static str, route: Route) -> Operation {
     Operation { method, path, summary, access: A::ACCESS, parameters: Some(A::PARAMETERS), route }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parameters_of_every_path_are_those_that_its_handler_takes() {
+        for Operation { path, parameters, .. } in operations() {
+            let in_braces = |part: &'static str| part.strip_prefix('{')?.strip_suffix('}');
+            let named: Vec<_> = path.split('/').filter_map(in_braces).collect();
+            assert_eq!(named, parameters.map_or(&[][..], |parameters| parameters.path), "{path}");
+        }
+    }
 }

@@ -1,13 +1,16 @@
 //! Who is calling, and may he? The one authentication path for every protocol: each surface only brings the
 //! credentials in its own form.
 
-use super::error::LoginRefusal;
+use super::error::{LoginRefusal, SecondFactorProblem};
+use super::login_blocks::Attempt;
 use super::passwords::PasswordDigest;
+use super::second_factor::Shown;
 use super::{Caller, Origin, Result, ServiceError, Services};
 use crate::domain::decide::{Decision, decide};
-use crate::domain::ids::{PermissionId, UserId};
+use crate::domain::ids::{PermissionId, RoomId, UserId};
+use crate::domain::login_failure::Block;
 use crate::domain::role::ADMIN;
-use crate::domain::setting::{EMAIL_VERIFICATION, LOGIN_EXPIRATION, TWO_FACTOR_BY_EMAIL_ENABLED, TWO_FACTOR_ENABLED};
+use crate::domain::setting::{EMAIL_VERIFICATION, LOGIN_EXPIRATION};
 use crate::domain::token::{Token, TokenHash, TokenKind, TokenText, lifetime_days};
 use crate::domain::user::{KIND_APP, User};
 use crate::store::{Conflict, Noun, StoreError, UsernameMatch};
@@ -23,6 +26,8 @@ pub enum Credentials {
         account: AccountName,
         /// Its password.
         digest: PasswordDigest,
+        /// Its second factor, if one was sent.
+        second_factor: Shown,
     },
     /// With a token he already has.
     Token(TokenText),
@@ -71,15 +76,34 @@ impl Services {
         self.decision_is_granted(&caller.user, permission).await
     }
 
+    /// Whether the caller has the permission by his workspace roles or by those that he has in the room (contract 8.1).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn is_allowed_in(&self, caller: &Caller, permission: &str, room: &RoomId) -> Result<bool> {
+        let in_room = self.store.find_room_roles(room, &caller.user.id).await?.unwrap_or_default();
+        let held = [caller.user.roles(), &in_room].concat();
+        let permission = self.store.find_permission(&PermissionId::from_stored(permission)).await?;
+        Ok(decide(permission.as_ref(), &held, &self.restrictions).is_granted())
+    }
+
     /// Lets somebody in and issues a session token.
     ///
     /// # Errors
     /// `LoginRefused` with the reason, in the order of contract 2.5.
     pub async fn login(&self, credentials: Credentials, origin: &Origin) -> Result<Session> {
         match credentials {
-            Credentials::Password { account, digest } => self.login_with_password(&account, digest, origin).await,
-            Credentials::Token(token) => self.login_with_token(token).await,
-            Credentials::Unsupported => Err(LoginRefusal::WrongCredentials.into()),
+            Credentials::Password { account, digest, second_factor } => {
+                self.login_with_password(&account, digest, &second_factor, origin).await
+            }
+            Credentials::Token(token) => {
+                self.require_free_address(origin).await?;
+                self.login_with_token(token).await
+            }
+            Credentials::Unsupported => {
+                self.require_free_address(origin).await?;
+                Err(LoginRefusal::WrongCredentials.into())
+            }
         }
     }
 
@@ -94,11 +118,11 @@ impl Services {
 
     async fn decision_is_granted(&self, user: &User, permission: &str) -> Result<bool> {
         let permission = self.store.find_permission(&PermissionId::from_stored(permission)).await?;
-        Ok(matches!(decide(permission.as_ref(), user.roles()), Decision::Granted { .. }))
+        Ok(matches!(decide(permission.as_ref(), user.roles(), &self.restrictions), Decision::Granted { .. }))
     }
 
     async fn is_live(&self, token: &Token) -> Result<bool> {
-        if token.kind == TokenKind::Personal {
+        if matches!(token.kind, TokenKind::Personal { .. }) {
             return Ok(true);
         }
         let days = lifetime_days(Some(self.integer(LOGIN_EXPIRATION).await?));
@@ -109,24 +133,63 @@ impl Services {
         &self,
         account: &AccountName,
         digest: PasswordDigest,
+        second_factor: &Shown,
         origin: &Origin,
     ) -> Result<Session> {
         let user = match account {
             AccountName::Username(name) => self.store.find_user_by_username(name, UsernameMatch::IgnoreCase).await?,
             AccountName::Email(address) => self.store.find_user_by_email(address).await?,
         };
-        let stored = match &user {
-            Some(user) => self.store.find_password(&user.id).await?,
-            None => None,
-        };
+        let attempt = self.attempt(account, user.as_ref(), origin).await?;
+        // Nobody's password is looked for like somebody's.
+        let id = user.as_ref().map_or_else(|| UserId::from_stored(""), |user| user.id.clone());
+        let stored = self.store.find_password(&id).await?;
         let fits = self.passwords.verify(stored, digest).await?;
+        // Only now, though nothing of it may be told: attempts that wait for the hasher together must not all pass a
+        // check that each of them makes before the others have failed.
+        match self.block(&attempt).await? {
+            Some(Block::Address) => return Err(LoginRefusal::BlockedAddress.into()),
+            Some(Block::Account) => return Err(LoginRefusal::BlockedUser.into()),
+            None => {}
+        }
         let Some(user) = user.filter(|_| fits) else {
+            self.record_failure(&attempt).await?;
             return Err(LoginRefusal::WrongCredentials.into());
         };
         check_account(&user)?;
         self.check_verified_email(&user).await?;
-        self.check_second_factor(&user).await?;
-        self.start_session(user, origin).await
+        let shown = self.second_factor_of_login(&attempt, &user, second_factor, origin).await?;
+        let session = self.start_session(user, origin).await?;
+        self.forget_failures(&attempt).await?;
+        if shown {
+            self.remember_shown(&session.user, &session.token.hash(), origin).await?;
+        }
+        Ok(session)
+    }
+
+    /// Not to have sent a second factor is half a log-in, not a failure; to have sent a wrong one is.
+    async fn second_factor_of_login(
+        &self,
+        attempt: &Attempt,
+        user: &User,
+        shown: &Shown,
+        origin: &Origin,
+    ) -> Result<bool> {
+        let refusal = match self.check_second_factor_of_login(user, shown, origin).await {
+            Err(ServiceError::SecondFactor(refusal)) => refusal,
+            outcome => return outcome,
+        };
+        if refusal.problem == SecondFactorProblem::Invalid {
+            self.record_failure(attempt).await?;
+        }
+        Err(LoginRefusal::SecondFactor(refusal).into())
+    }
+
+    async fn require_free_address(&self, origin: &Origin) -> Result<()> {
+        if self.is_address_blocked(origin).await? {
+            return Err(LoginRefusal::BlockedAddress.into());
+        }
+        Ok(())
     }
 
     async fn login_with_token(&self, token: TokenText) -> Result<Session> {
@@ -147,24 +210,6 @@ impl Services {
             return Err(LoginRefusal::UnverifiedEmail.into());
         }
         Ok(())
-    }
-
-    /// An account with a second factor never gets in by its password alone. Codes cannot be checked here yet, so such
-    /// an account comes in with the tokens it already has.
-    async fn check_second_factor(&self, user: &User) -> Result<()> {
-        let mut available = Vec::new();
-        if user.second_factors.totp == Some(true) {
-            available.push("totp");
-        }
-        let verified = user.emails.iter().any(|email| email.verified);
-        if user.second_factors.email == Some(true) && verified && self.boolean(TWO_FACTOR_BY_EMAIL_ENABLED).await? {
-            available.push("email");
-        }
-        let Some(method) = available.first().copied() else { return Ok(()) };
-        if !self.boolean(TWO_FACTOR_ENABLED).await? {
-            return Ok(());
-        }
-        Err(LoginRefusal::SecondFactorRequired { method, available }.into())
     }
 
     async fn start_session(&self, user: User, origin: &Origin) -> Result<Session> {

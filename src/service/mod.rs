@@ -5,13 +5,16 @@
 
 pub mod auth;
 pub mod error;
+mod login_blocks;
 pub mod passwords;
 pub mod permissions;
 pub mod rates;
 pub mod registration;
 pub mod roles;
 pub mod rooms;
+pub mod second_factor;
 pub mod settings;
+pub mod tokens;
 pub mod users;
 pub mod workspace;
 
@@ -22,6 +25,8 @@ use serde_json::Value;
 
 use crate::clock::{Clock, Ids};
 use crate::domain::audit::{Actor, AuditContext};
+use crate::domain::decide::Restrictions;
+use crate::domain::ids::{PermissionId, RoleId};
 use crate::domain::token::Token;
 use crate::domain::user::User;
 use crate::store::{Page, Store};
@@ -29,6 +34,7 @@ use crate::store::{Page, Store};
 pub use error::{Result, ServiceError};
 use passwords::Passwords;
 use registration::FirstUser;
+use tokens::TokensForUsers;
 
 /// Everything the use cases need; one for the whole process, shared by all handlers.
 pub struct Services {
@@ -38,6 +44,8 @@ pub struct Services {
     passwords: Passwords,
     overrides: BTreeMap<&'static str, Value>,
     first_user: FirstUser,
+    tokens_for_users: TokensForUsers,
+    restrictions: Restrictions,
 }
 
 /// Where a request comes from, for the record.
@@ -49,6 +57,8 @@ pub struct Origin {
     pub address: Option<String>,
     /// The reason the caller gave for a change.
     pub reason: Option<String>,
+    /// What the client calls itself. Not for the record: only part of how it is recognized.
+    pub user_agent: Option<String>,
 }
 
 /// Somebody who has shown who he is. Only [`Services::authenticate`] and a log-in make one.
@@ -80,7 +90,23 @@ impl Services {
         overrides: BTreeMap<&'static str, Value>,
         first_user: FirstUser,
     ) -> Self {
-        Self { store, clock, ids, passwords, overrides, first_user }
+        let (tokens_for_users, restrictions) = (TokensForUsers::default(), Restrictions::default());
+        Self { store, clock, ids, passwords, overrides, first_user, tokens_for_users, restrictions }
+    }
+
+    /// The same, where sessions of others can be made as `tokens_for_users` says.
+    #[must_use]
+    pub fn with_tokens_for_users(self, tokens_for_users: TokensForUsers) -> Self {
+        Self { tokens_for_users, ..self }
+    }
+
+    /// The same, with roles that the operator holds to some permissions (contract 8.3), as he wrote their ids.
+    #[must_use]
+    pub fn with_restricted_roles(mut self, allowed: &BTreeMap<String, Vec<String>>) -> Self {
+        let ids = |texts: &[String]| texts.iter().map(|text| PermissionId::from_stored(text.as_str())).collect();
+        let restricted = allowed.iter().map(|(role, allowed)| (RoleId::from_stored(role.as_str()), ids(allowed)));
+        self.restrictions = Restrictions::new(restricted);
+        self
     }
 
     /// Whether the store answers.

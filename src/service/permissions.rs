@@ -34,8 +34,12 @@ impl Services {
     /// Gives a permission to a role, and that of its group with it (contract 5.3). Giving it again changes nothing.
     ///
     /// # Errors
-    /// In this order: `ToGrantUnknown`, `ToGrantUnknownRole`, `GrantingNotAllowed`, `PermissionsLockout`.
+    /// In this order: `Restricted`, `ToGrantUnknown`, `ToGrantUnknownRole`, `GrantingNotAllowed`, `PermissionsLockout`.
     pub async fn grant_permission(&self, caller: &Caller, permission: &str, role: &str) -> Result<()> {
+        let named = (RoleId::from_stored(role), PermissionId::from_stored(permission));
+        if self.restrictions.forbid(&named.0, &named.1) {
+            return Err(PermissionRefusal::Restricted.into());
+        }
         let unknown = PermissionRefusal::ToGrantUnknown;
         let permission = PermissionId::parse(permission).map_err(|_| unknown.clone())?;
         let found = self.store.find_permission(&permission).await?.ok_or(unknown)?;

@@ -22,16 +22,41 @@ pub struct Quota {
 pub enum Rate {
     /// That of most routes.
     Ordinary,
+    /// The same for log-ins, which nobody bypasses: a token must be no way to try passwords without end.
+    LogIn,
     /// That of people who make their own account.
     Registration,
+    /// That of people who change their own profile, which shows a password that is not to be tried out.
+    OwnProfile,
+    /// None: the address belongs to no version of the API.
+    Unlimited,
+}
+
+/// What limits a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing.
+    None,
+    /// So many requests as the setting says within the window that all routes share.
+    Calls(Setting),
+    /// What the contract itself says.
+    Fixed(Quota),
 }
 
 impl Rate {
-    const fn calls(self) -> Setting {
+    /// Where the numbers come from.
+    pub const fn limit(self) -> Limit {
         match self {
-            Self::Ordinary => RATE_LIMIT_CALLS,
-            Self::Registration => RATE_LIMIT_REGISTRATIONS,
+            Self::Ordinary | Self::LogIn => Limit::Calls(RATE_LIMIT_CALLS),
+            Self::Registration => Limit::Calls(RATE_LIMIT_REGISTRATIONS),
+            Self::OwnProfile => Limit::Fixed(Quota { calls: 1, millis: 60_000 }),
+            Self::Unlimited => Limit::None,
         }
+    }
+
+    /// Whether it holds for those as well who may otherwise send as much as they like.
+    const fn is_for_everybody(self) -> bool {
+        matches!(self, Self::LogIn | Self::Registration)
     }
 }
 
@@ -44,19 +69,25 @@ impl Services {
     /// # Errors
     /// What the store says.
     pub async fn quota(&self, caller: Option<&Caller>, rate: Rate) -> Result<Option<Quota>> {
-        if self.overrides.get(RATE_LIMITER.id) == Some(&Value::Bool(false)) {
+        let limit = rate.limit();
+        if limit == Limit::None || self.overrides.get(RATE_LIMITER.id) == Some(&Value::Bool(false)) {
             return Ok(None);
         }
-        let [limited, calls, millis] = self.settings([RATE_LIMITER, rate.calls(), RATE_LIMIT_TIME]).await?;
+        let counted = if let Limit::Calls(setting) = limit { setting } else { RATE_LIMIT_CALLS };
+        let [limited, calls, millis] = self.settings([RATE_LIMITER, counted, RATE_LIMIT_TIME]).await?;
         if limited == Value::Bool(false) {
             return Ok(None);
         }
         if let Some(caller) = caller
+            && !rate.is_for_everybody()
             && self.is_allowed(caller, API_BYPASS_RATE_LIMIT).await?
         {
             return Ok(None);
         }
-        let calls = u32::try_from(sensible(rate.calls(), &calls)).unwrap_or(u32::MAX);
+        if let Limit::Fixed(quota) = limit {
+            return Ok(Some(quota));
+        }
+        let calls = u32::try_from(sensible(counted, &calls)).unwrap_or(u32::MAX);
         Ok(Some(Quota { calls, millis: sensible(RATE_LIMIT_TIME, &millis) }))
     }
 }

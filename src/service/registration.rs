@@ -45,7 +45,7 @@ impl Services {
     ///
     /// # Errors
     /// In this order: `InvalidName`, `InvalidUsername`, `UsernameTaken`, `Disabled`, `WrongSecret`, `InvalidEmail`,
-    /// `ReasonTooLong`, `NoPassword`, `EmailTaken`.
+    /// `ReasonTooLong`, `NoPassword`, `WeakPassword`, `EmailTaken`.
     pub async fn register(&self, registration: Registration, origin: &Origin) -> Result<User> {
         if has_markup(&registration.name) || !is_nameable(&registration.name) {
             return Err(RegistrationRefusal::InvalidName.into());
@@ -61,6 +61,7 @@ impl Services {
         if registration.password.is_empty() {
             return Err(RegistrationRefusal::NoPassword.into());
         }
+        self.check_password_policy(&registration.password).await?;
         let new = self.registered_account(registration).await?;
         // He makes the account himself, though he has none before.
         let by = self.context(&new.to_user(self.clock.now()), origin);

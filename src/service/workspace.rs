@@ -1,5 +1,5 @@
 //! What a workspace needs before anybody can use it: the default roles, permissions and the general room where they
-//! are absent, and somebody who can administer it.
+//! are absent, somebody who can administer it, and an operator whose restrictions name what there is.
 
 use super::passwords::PasswordDigest;
 use super::registration::FirstUser;
@@ -20,6 +20,15 @@ pub struct FirstAdministrator {
     pub email: Option<String>,
     /// A password; a random one when absent.
     pub password: Option<String>,
+}
+
+/// What the operator's restrictions name and the workspace does not have.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct UnknownRestrictions {
+    /// Roles: they may be made later, and are restricted then.
+    pub roles: Vec<String>,
+    /// Permissions: a role would be left with less than was meant.
+    pub permissions: Vec<String>,
 }
 
 /// What came of looking for an administrator.
@@ -46,6 +55,25 @@ impl Services {
     pub async fn seed(&self) -> Result<()> {
         let at = self.clock.now();
         Ok(self.store.seed(Seed::defaults(at), &AuditContext::system(at)).await?)
+    }
+
+    /// What the operator's restrictions (contract 8.3) name and the seeded workspace does not have.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn unknown_restrictions(&self) -> Result<UnknownRestrictions> {
+        let mut unknown = UnknownRestrictions::default();
+        for role in self.restrictions.roles() {
+            if self.store.find_role(role).await?.is_none() {
+                unknown.roles.push(role.to_string());
+            }
+        }
+        for permission in self.restrictions.permissions() {
+            if self.store.find_permission(permission).await?.is_none() {
+                unknown.permissions.push(permission.to_string());
+            }
+        }
+        Ok(unknown)
     }
 
     /// Makes the first administrator when nobody is one and the workspace is empty, or the operator gave a password. Makes

@@ -2,6 +2,7 @@
 
 use crate::domain::ids::RoleId;
 use crate::domain::role::{RoleUsage, Undeletable};
+use crate::domain::room_change::{Kept, LastOwner};
 use crate::domain::user::SoleOwnership;
 
 /// What every store method returns.
@@ -55,6 +56,8 @@ pub enum Unique {
     EmailAddress,
     /// Among channels and groups, without regard to case.
     RoomName,
+    /// Among the tokens that an account has for programs.
+    TokenName,
 }
 
 /// Rules that a change can break.
@@ -66,6 +69,8 @@ pub enum Conflict {
     RoleInUse(RoleUsage),
     /// The user has the role already, in that place.
     RoleAlreadyHeld,
+    /// The account holds other roles by now than whoever allowed the change has seen.
+    RolesChanged,
     /// The user does not have the role, in that place.
     RoleNotHeld,
     /// The user is not a member of the room.
@@ -85,6 +90,14 @@ pub enum Conflict {
     SoleOwner(SoleOwnership),
     /// The account is deactivated.
     UserInactive,
+    /// The room would be left without an owner.
+    LastOwner,
+    /// Nothing goes on in an archived room.
+    RoomArchived,
+    /// Something else hangs on the room.
+    RoomKept(Kept),
+    /// The account has as many tokens for programs as it may have.
+    TooManyTokens,
 }
 
 impl From<Conflict> for StoreError {
@@ -99,5 +112,17 @@ impl From<Undeletable> for StoreError {
             Undeletable::Protected => Conflict::RoleProtected.into(),
             Undeletable::InUse(usage) => Conflict::RoleInUse(usage).into(),
         }
+    }
+}
+
+impl From<LastOwner> for StoreError {
+    fn from(_: LastOwner) -> Self {
+        Conflict::LastOwner.into()
+    }
+}
+
+impl From<Kept> for StoreError {
+    fn from(reason: Kept) -> Self {
+        Conflict::RoomKept(reason).into()
     }
 }

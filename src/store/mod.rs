@@ -13,9 +13,12 @@
 //!
 //! What does not belong here: who may do what (`service`), and how it looks on the wire (`http`).
 
+pub mod accounts;
 pub mod error;
 pub mod mongo;
 pub mod page;
+pub mod room_changes;
+pub mod room_members;
 pub mod sqlite;
 
 use std::collections::BTreeMap;
@@ -25,15 +28,21 @@ use serde_json::Value;
 
 use crate::domain::audit::{AuditContext, AuditEntry};
 use crate::domain::ids::{PermissionId, RoleId, RoleRef, RoomId, UserId};
+use crate::domain::login_failure::{AccountKey, FailureCount, Limits, LoginFailure};
 use crate::domain::permission::{Grant, Permission, TrashedPermission, default_permissions};
 use crate::domain::role::{Assignment, DEFAULT_ROLES, NewRole, Role, RoleDefinition, RoleUsage, TrashedRole};
 use crate::domain::room::{NewRoom, Room};
+use crate::domain::setting::{Setting, setting_permissions};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Token, TokenHash};
+use crate::domain::token::{NewPersonalToken, OtherTokens, PersonalToken, Remembered, Token, TokenHash};
+use crate::domain::totp::{BackupCodeHash, TotpSecret};
 use crate::domain::user::{Activation, Membership, NewUser, PasswordHash, User};
 
+pub use accounts::{UserChangeStore, UserDirectory};
 pub use error::{Conflict, Noun, Result, StoreError, Unique};
 pub use page::{Listing, Page};
+pub use room_changes::{JoinCode, RoomChangeStore};
+pub use room_members::RoomMemberStore;
 
 /// What changed of a collection since some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,10 +85,11 @@ pub trait RoleStore {
     async fn update_role(&self, id: &RoleId, wanted: RoleDefinition, by: &AuditContext) -> Result<Role>;
 
     /// Deletes a role: copies it to the trash, removes it, and removes its id from every permission, whose
-    /// `_updatedAt` changes when it had the id. Audit: `RoleDeleted` with the permissions it was removed from.
+    /// `_updatedAt` changes when it had the id, and from every setting that names roles (`Kind::Roles`), as far as the
+    /// workspace has a value for it. Audit: `RoleDeleted` with the permissions and settings it was removed from.
     ///
     /// Decided against concurrent assignments: after any interleaving with `assign_role`, `update_permissions`,
-    /// `grant_permission`, `create_user` and `create_room`, nothing names a role that is gone.
+    /// `grant_permission`, `create_user`, `create_room` and `set_setting`, nothing names a role that is gone.
     ///
     /// # Errors
     /// In this order: `NotFound(Role)`; by `Role::deletable` `Conflict(RoleProtected)`, `Conflict(RoleInUse)` with the
@@ -235,6 +245,98 @@ pub trait TokenStore {
 
     /// Ends one token; `false` when it was not there (no audit entry). Audit: `SessionEnded`.
     async fn remove_token(&self, user: &UserId, hash: &TokenHash, by: &AuditContext) -> Result<bool>;
+
+    /// Ends every token of an account, personal ones included; `false` when it had none or does not exist (no audit
+    /// entry). Audit: `TokensEnded`.
+    async fn remove_all_tokens(&self, user: &UserId, by: &AuditContext) -> Result<bool>;
+
+    /// Ends the tokens of an account but the one with the hash `keep`; `false` when there were no others (no audit
+    /// entry). Audit: `TokensEnded`.
+    async fn remove_other_tokens(
+        &self,
+        user: &UserId,
+        keep: &TokenHash,
+        others: OtherTokens,
+        by: &AuditContext,
+    ) -> Result<bool>;
+
+    /// The personal tokens of an account that have a name, in the order in which they were made.
+    async fn list_personal_tokens(&self, user: &UserId) -> Result<Vec<PersonalToken>>;
+
+    /// Adds a personal token, made at `by.at`. Audit: `PersonalTokenCreated`.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(User)`; `Conflict(UserInactive)` as in `add_session_token`; `AlreadyExists(TokenName)`
+    /// when a personal token of the account has exactly that name; `Conflict(TooManyTokens)` when it has `most`
+    /// personal tokens. Concurrent calls with one name: one succeeds.
+    async fn add_personal_token(
+        &self,
+        user: &UserId,
+        token: NewPersonalToken,
+        most: usize,
+        by: &AuditContext,
+    ) -> Result<()>;
+
+    /// Gives the personal token of that name another text, made at `by.at`; what else is known of it stays. `false` when
+    /// there is none (no audit entry). Audit: `PersonalTokenReplaced`.
+    async fn replace_personal_token(
+        &self,
+        user: &UserId,
+        name: &str,
+        hash: &TokenHash,
+        last_part: &str,
+        by: &AuditContext,
+    ) -> Result<bool>;
+
+    /// Ends the personal token of that name; `false` when there is none (no audit entry). Audit: `PersonalTokenRemoved`.
+    async fn remove_personal_token(&self, user: &UserId, name: &str, by: &AuditContext) -> Result<bool>;
+
+    /// Notes with a token that a second factor was shown, in place of what was noted before; nothing when the token is
+    /// gone. No audit entry, and `_updatedAt` stays: it says how a session goes on, and changes nothing of the account.
+    async fn remember_second_factor(&self, user: &UserId, hash: &TokenHash, shown: &Remembered) -> Result<()>;
+}
+
+/// Second factors of accounts, and who tried to guess them. What counts attempts is not a change of anything: only
+/// `use_backup_code` leaves an audit entry.
+#[async_trait]
+pub trait SecondFactorStore {
+    /// What an account shares with its authenticator app; `None` when it has none, or one that cannot be read.
+    async fn find_totp_secret(&self, user: &UserId) -> Result<Option<TotpSecret>>;
+
+    /// Uses the code of a step up, at `at`. `false` when a code of that step or of a later one was used before, which is
+    /// remembered for a day. Concurrent calls with one step: one gets `true`.
+    async fn use_totp_step(&self, user: &UserId, step: i64, at: Timestamp) -> Result<bool>;
+
+    /// Removes a backup code of an account; `false` when it has no such code (no audit entry). Concurrent calls with one
+    /// code: one gets `true`. Audit: `BackupCodeUsed`.
+    async fn use_backup_code(&self, user: &UserId, code: &BackupCodeHash, by: &AuditContext) -> Result<bool>;
+
+    /// Counts an attempt to show a second factor, at `at`, unless there were `most` in the window that the first of them
+    /// began and that lasts `millis`: then `false`. Concurrent calls get `true` no more than `most` times together.
+    async fn count_second_factor_attempt(&self, user: &UserId, most: u32, millis: i64, at: Timestamp) -> Result<bool>;
+
+    /// Begins counting attempts anew.
+    async fn forget_second_factor_attempts(&self, user: &UserId) -> Result<()>;
+}
+
+/// Failures to log in. They are a record of their own and leave no audit entries.
+#[async_trait]
+pub trait LoginFailureStore {
+    /// Keeps a failure until `failure.forget_at`.
+    async fn record_login_failure(&self, failure: &LoginFailure) -> Result<()>;
+
+    /// Counts the failures of an account and those from an address, each those that its limit counts at `now`, and no
+    /// further than the limit. What has no limit, and an address that is not known, counts 0.
+    async fn count_login_failures(
+        &self,
+        account: &AccountKey,
+        address: Option<&str>,
+        limits: Limits,
+        now: Timestamp,
+    ) -> Result<FailureCount>;
+
+    /// Forgets the failures of an account, from whatever address.
+    async fn forget_login_failures(&self, account: &AccountKey) -> Result<()>;
 }
 
 /// Rooms and the roles in them.
@@ -266,6 +368,14 @@ pub trait SettingStore {
 
     /// The stored values of several settings, asked for at once; those that the workspace does not have are left out.
     async fn find_settings(&self, ids: &[&str]) -> Result<BTreeMap<String, Value>>;
+
+    /// Gives a setting a value that it allows (`Setting::check`). Of what the workspace has stored of it only the value
+    /// and `_updatedAt` change; where there is nothing, it is stored whole. The value that it has already is left as it
+    /// is, and there is no audit entry. Audit: `SettingChanged`, which tells no value of a secret.
+    ///
+    /// # Errors
+    /// `Conflict(UnknownRole)` with the first role that the value names and that does not exist.
+    async fn set_setting(&self, setting: Setting, value: &Value, by: &AuditContext) -> Result<()>;
 }
 
 /// The record of changes.
@@ -280,7 +390,7 @@ pub trait AuditStore {
 pub struct Seed {
     /// Built-in roles.
     pub roles: Vec<Role>,
-    /// Default permissions.
+    /// Default permissions, those of settings among them.
     pub permissions: Vec<Permission>,
     /// Default rooms.
     pub rooms: Vec<Room>,
@@ -291,7 +401,7 @@ impl Seed {
     pub fn defaults(at: Timestamp) -> Self {
         Self {
             roles: DEFAULT_ROLES.into_iter().map(|role| role.into_role(at)).collect(),
-            permissions: default_permissions(at).collect(),
+            permissions: default_permissions(at).chain(setting_permissions(at)).collect(),
             rooms: vec![Room::general(at)],
         }
     }
@@ -300,7 +410,21 @@ impl Seed {
 /// A whole backend.
 #[async_trait]
 pub trait Store:
-    RoleStore + PermissionStore + UserStore + TokenStore + RoomStore + SettingStore + AuditStore + Send + Sync
+    RoleStore
+    + PermissionStore
+    + UserStore
+    + UserChangeStore
+    + UserDirectory
+    + TokenStore
+    + RoomStore
+    + RoomMemberStore
+    + RoomChangeStore
+    + SecondFactorStore
+    + LoginFailureStore
+    + SettingStore
+    + AuditStore
+    + Send
+    + Sync
 {
     /// Inserts what is absent, by id, and changes nothing that is there: a role, permission or room with that id, or a
     /// role or room with that name, stays as it is. May be called by several nodes at once. Audit: `WorkspaceSeeded`

@@ -25,6 +25,7 @@ fn accepted(world: &World<'_>) -> Vec<(&'static str, Value)> {
             json!({"username": "amy", "name": "Amy", "email": "amy@example.org", "password": "x", "roles": ["user"]}),
         ),
         ("users.setActiveStatus", json!({"userId": world.bob, "activeStatus": false})),
+        ("settings/API_Default_Count", json!({"value": 7})),
         ("channels.create", json!({"name": "talk", "members": ["bob"]})),
     ]
 }

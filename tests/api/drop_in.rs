@@ -7,9 +7,9 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use mongodb::{Client, Database};
-use rolekeeper::domain::permission::DEFAULT_GRANTS;
 use rolekeeper::domain::role::DEFAULT_ROLES;
 use rolekeeper::domain::token::TokenText;
+use rolekeeper::store::Seed;
 use serde_json::{Value, json};
 
 use crate::support::clock::START;
@@ -211,7 +211,7 @@ async fn nothing_that_is_there_changes_and_only_absent_defaults_come() {
         roles.extend(DEFAULT_ROLES.iter().map(|role| role.id.to_owned()));
         assert_eq!(ids(&after, "rocketchat_roles"), roles);
         let mut permissions = ids(before, "rocketchat_permissions");
-        permissions.extend(DEFAULT_GRANTS.iter().flat_map(|grants| grants.permissions).map(|id| (*id).to_owned()));
+        permissions.extend(Seed::defaults(START).permissions.into_iter().map(|permission| permission.id.to_string()));
         assert_eq!(ids(&after, "rocketchat_permissions"), permissions);
         let intruder = server.anonymous().post("login", json!({"user": "intruder", "password": "x"})).await;
         assert_eq!((intruder.status, server.announcement.as_ref()), (401, None));

@@ -37,12 +37,18 @@ macro_rules! on_every_store {
     };
 }
 
+mod authorization;
 mod bodies;
 mod channels;
+mod description;
 mod drop_in;
+mod examples;
 mod holders;
+mod hostile;
 mod login;
+mod login_blocks;
 mod me;
+mod member_lists;
 mod old_names;
 mod order_of_checks;
 mod outage;
@@ -55,8 +61,21 @@ mod register;
 mod restart;
 mod roles;
 mod roles_delete;
+mod room_changes;
+mod room_lists;
+mod room_membership;
+mod room_roles;
+mod rooms;
+mod second_factor;
+mod second_factor_calls;
+mod settings;
 mod sizes;
+mod tokens;
 mod users;
+mod users_delete;
+mod users_list;
+mod users_update;
+mod workspace;
 
 /// Runs a test on a server that has its default roles and an administrator, nothing else.
 async fn run(backend: Backend, environment: &[(&str, &str)], body: impl AsyncFn(&TestServer)) {

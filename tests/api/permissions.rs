@@ -22,8 +22,7 @@ async fn everybody_sees_every_permission(server: &TestServer) {
     let bob = server.user("bob").await;
     let answer = bob.get("permissions.listAll").await.ok();
     let listed = answer["update"].as_array().unwrap();
-    let expected: usize =
-        rolekeeper::domain::permission::DEFAULT_GRANTS.iter().map(|grants| grants.permissions.len()).sum();
+    let expected = Seed::defaults(server.by().at).permissions.len();
     assert_eq!((listed.len(), &answer["remove"]), (expected, &json!([])));
     let at = server.clock.advance(0).to_string();
     let access = json!({"_id": "access-permissions", "roles": ["admin"], "_updatedAt": at});
@@ -144,6 +143,81 @@ async fn roles_now(actor: &Actor<'_>, permission: &str) -> Value {
     roles_of(&actor.get("permissions.listAll").await.ok()["update"], permission)
 }
 
+async fn every_setting_and_every_group_has_its_permission(server: &TestServer) {
+    let admin = server.admin().await;
+    let at = server.clock.advance(0).to_string();
+    let listed = admin.get("permissions.listAll").await.ok()["update"].as_array().unwrap().clone();
+    let find = |id: &str| listed.iter().find(|permission| permission["_id"] == id).cloned();
+    let expected = json!({
+        "_id": "change-setting-API_Default_Count",
+        "roles": [],
+        "_updatedAt": at,
+        "level": "settings",
+        "settingId": "API_Default_Count",
+        "sorter": 0,
+        "group": "General",
+        "groupPermissionId": "change-setting-General",
+        "section": "REST API",
+        "sectionPermissionId": "change-setting-REST API",
+    });
+    assert_eq!(find("change-setting-API_Default_Count"), Some(expected));
+    let group = json!({
+        "_id": "change-setting-Rate Limiter",
+        "roles": [],
+        "_updatedAt": at,
+        "level": "settings",
+        "settingId": "Rate Limiter",
+        "sorter": 3,
+    });
+    assert_eq!(find("change-setting-Rate Limiter"), Some(group));
+    assert_eq!(find("change-setting-Accounts_SystemBlockedUsernameList"), None, "hidden");
+    // Whoever gets one gets that of its group.
+    one(&admin, "addRole", "change-setting-API_Enable_Rate_Limiter", "user").await.ok();
+    for permission in ["change-setting-API_Enable_Rate_Limiter", "change-setting-Rate Limiter"] {
+        assert_eq!(roles_now(&admin, permission).await, json!(["user"]));
+    }
+    // Starting again takes nothing away.
+    server.store.seed(Seed::defaults(server.by().at), &server.by()).await.unwrap();
+    assert_eq!(roles_now(&admin, "change-setting-Rate Limiter").await, json!(["user"]));
+}
+
+async fn a_restricted_role_has_nothing_but_what_it_is_left_with(server: &TestServer) {
+    let admin = server.admin().await;
+    let restricted = json!({"method": "authorization:addPermissionToRole", "action": "Adding_permission"});
+    // First of all refusals, but for those of the caller.
+    for permission in ["view-logs", "unknown", "access-permissions"] {
+        let answer = one(&admin, "addRole", permission, "guest").await;
+        answer.refused_with("Permission is restricted", "error-action-not-allowed", restricted.clone());
+    }
+    server.user("bob").await.post("permissions.addRole", json!({})).await.forbidden();
+    one(&admin, "addRole", "view-d-room", "guest").await.ok();
+    one(&admin, "addRole", "unknown", "user").await.refused_with(
+        "Permission does not exist",
+        "error-invalid-permission",
+        restricted,
+    );
+    // It holds over every other role, whoever granted what on whichever way.
+    let grant = json!([{"_id": "create-c", "roles": ["guest", "user"]}, {"_id": "access-permissions", "roles": ["guest", "admin"]}]);
+    update(&admin, grant).await.ok();
+    let (ann, gus) = (server.user("ann").await, server.user_with("gus", &["user", "guest"]).await);
+    ann.post("channels.create", json!({"name": "one"})).await.ok();
+    gus.post("channels.create", json!({"name": "two"}))
+        .await
+        .is(403, json!({"success": false, "error": "unauthorized"}));
+    gus.get("roles.getUsersInRole?role=admin").await.forbidden();
+    gus.post("roles.create", json!({"name": "deputy"}))
+        .await
+        .refused("Accessing permissions is not allowed", "error-action-not-allowed");
+    let chief = server.user_with("chief", &["admin", "guest"]).await;
+    chief.get("roles.getUsersInRole?role=admin").await.forbidden();
+    chief.get("roles.list").await.ok();
+}
+
+on_every_store!(
+    restricted, "ROLEKEEPER_RESTRICTED_ROLES" = "guest=view-d-room,view-p-room";
+    a_restricted_role_has_nothing_but_what_it_is_left_with,
+);
+
 /// A permission that stands for a setting, and that of its group, as a Rocket.Chat server makes them.
 async fn plant_setting_permissions(server: &TestServer) {
     let mut seed = Seed::defaults(server.by().at);
@@ -249,4 +323,5 @@ on_every_store!(
     one_role_gets_and_loses_a_permission,
     changing_one_role_checks_in_its_order,
     one_role_cannot_lock_everybody_out,
+    every_setting_and_every_group_has_its_permission,
 );

@@ -20,7 +20,7 @@ async fn the_process_and_the_store_answer(server: &TestServer) {
     ask(server, Method::GET, "/health").await.is(200, json!({"status": "ok"}));
     ask(server, Method::GET, "/ready").await.is(200, json!({"status": "ready"}));
     for path in ["/api/info", "/api/v1/info"] {
-        ask(server, Method::GET, path).await.is(200, json!({"version": "8.0", "success": true}));
+        assert_eq!(ask(server, Method::GET, path).await.ok()["version"], "8.0");
     }
 }
 

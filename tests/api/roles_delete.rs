@@ -284,11 +284,12 @@ async fn put_on_record(server: &TestServer, admin: &Actor<'_>, role: &Value) {
     assert_eq!(entry.context.request_id.as_deref(), Some("delete-1"));
     assert_eq!(entry.context.address.as_deref(), Some("127.0.0.1"));
     assert_eq!(entry.context.reason.as_deref(), Some("no longer needed"));
-    let Change::RoleDeleted { role: recorded, permissions } = &entry.change else { panic!("{entry:?}") };
+    let Change::RoleDeleted { role: recorded, permissions, settings } = &entry.change else { panic!("{entry:?}") };
     assert_eq!(json!(recorded), *role);
     let mut permissions = permissions.clone();
     permissions.sort();
     assert_eq!(permissions, ["create-c", "view-logs"].map(PermissionId::from_stored));
+    assert_eq!(settings, &Vec::<String>::new());
 }
 
 async fn a_refusal_leaves_no_trace(server: &TestServer) {

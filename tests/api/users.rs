@@ -70,6 +70,7 @@ async fn creating_checks_in_its_order(server: &TestServer) {
         (account(json!({"roles": "admin"})), "must be array"),
         (account(json!({"roles": [{"$ne": null}]})), "must be string"),
         (account(json!({"customFields": "x"})), "must be object"),
+        (account(json!({"customFields": null})), "must be object"),
     ] {
         plain.post("users.create", body.clone()).await.invalid_params(text);
         admin.post("users.create", body).await.invalid_params(text);

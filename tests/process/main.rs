@@ -7,6 +7,7 @@
 mod support;
 
 mod client;
+mod describe;
 mod durability;
 mod facts;
 mod logging;

@@ -62,6 +62,16 @@ fn a_workspace_setting_with_a_value_it_cannot_have() {
 }
 
 #[test]
+fn a_restricted_role_with_a_permission_that_does_not_exist() {
+    let directory = data_directory();
+    let variable = "ROLEKEEPER_RESTRICTED_ROLES";
+    let said = refusal(&on_sqlite(&directory).env(variable, "guest=view-d-room,view-lgos,nothing;user=create-c"));
+    assert_eq!(said, "restricted_roles names permissions that do not exist: nothing, view-lgos");
+    let said = refusal(&on_sqlite(&directory).env(variable, "guest"));
+    assert_eq!(said, format!("{variable} must be a role's list of permissions, with at least one"));
+}
+
+#[test]
 fn a_password_given_twice() {
     let directory = data_directory();
     let launch = on_sqlite(&directory).env("ADMIN_PASS", "hush-hush").env("ADMIN_PASS_FILE", "/hush-hush");

@@ -129,6 +129,7 @@ impl TestStore {
             exclude_creator: false,
             read_only: false,
             custom_fields: serde_json::Map::new(),
+            details: serde_json::Map::new(),
         }
     }
 

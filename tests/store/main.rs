@@ -37,12 +37,24 @@ macro_rules! on_every_backend {
 }
 
 mod audit;
+mod directory;
 mod documents;
 mod holders;
+mod login_failures;
 mod permissions;
+mod plans;
 mod race;
+mod race_admins;
 mod roles;
+mod room_changes;
+mod room_members;
+mod room_owner_race;
+mod room_race;
 mod rooms;
+mod second_factors;
 mod seed;
+mod settings;
 mod tokens;
+mod user_changes;
 mod users;
+mod users_documents;

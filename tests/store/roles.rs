@@ -225,7 +225,7 @@ async fn a_deleted_role_is_gone_also_from_the_permissions_that_had_it(test: &Tes
     assert_eq!(cleaned.roles, [role_id(ADMIN), role_id(USER)]);
     assert_eq!(cleaned.updated_at, by.at);
     assert_eq!(test.permission("view-logs").await, untouched);
-    assert_eq!(recorded, [Change::RoleDeleted { role, permissions: vec![cleaned.id] }]);
+    assert_eq!(recorded, [Change::RoleDeleted { role, permissions: vec![cleaned.id], settings: vec![] }]);
 }
 
 async fn a_deletion_is_refused_for_absence_then_protection_then_use(test: &TestStore) {

@@ -1,4 +1,4 @@
-//! Promises of `Store` itself and of `SettingStore`: seeding, readiness, settings.
+//! Promises of `Store` itself: seeding and readiness.
 
 use rolekeeper::clock::Clock as _;
 use rolekeeper::domain::audit::Change;
@@ -6,7 +6,6 @@ use rolekeeper::domain::ids::{PermissionId, RoleId, RoomId};
 use rolekeeper::domain::role::{NewRole, RoleScope};
 use rolekeeper::domain::room::GENERAL;
 use rolekeeper::store::Seed;
-use serde_json::json;
 
 use crate::fixtures::{definition, role_id, small_seed};
 use crate::support::stores::TestStore;
@@ -44,6 +43,7 @@ async fn what_is_there_stays_as_it_is_and_only_what_is_absent_is_inserted(test: 
     part.roles[0].description = "Ours".to_owned();
     part.permissions[0].roles = vec![role_id("user")];
     part.rooms[0].name = "lobby".to_owned();
+    part.rooms[0].display_name = "lobby".to_owned();
     test.store.seed(part.clone(), &test.by()).await.unwrap();
     let by = test.later();
     let whole = small_seed(by.at);
@@ -68,6 +68,7 @@ async fn a_name_that_is_taken_under_another_id_is_left_to_its_holder(test: &Test
     room.permissions.clear();
     room.rooms[0].id = RoomId::from_stored("their-general");
     room.rooms[0].name = "General".to_owned();
+    room.rooms[0].display_name = "General".to_owned();
     test.store.seed(room.clone(), &test.by()).await.unwrap();
     test.store.seed(small_seed(test.clock.now()), &test.by()).await.unwrap();
     assert_eq!(test.store.find_role(&role_id("guest")).await.unwrap(), None);
@@ -107,24 +108,6 @@ async fn a_store_that_works_answers_and_says_what_it_is(test: &TestStore) {
     assert!(["SQLite", "MongoDB"].iter().any(|kind| described.contains(kind)), "{described}");
 }
 
-async fn a_setting_is_its_stored_value_or_none(test: &TestStore) {
-    assert_eq!(test.store.find_setting("Accounts_LoginExpiration").await.unwrap(), None);
-    for (id, value) in [("A_Number", json!(30)), ("A_Flag", json!(false)), ("A_Text", json!("a, 'b'"))] {
-        test.plant_setting(id, &value.to_string()).await;
-        assert_eq!(test.store.find_setting(id).await.unwrap(), Some(value));
-    }
-}
-
-async fn several_settings_are_found_at_once_and_absent_ones_left_out(test: &TestStore) {
-    for (id, value) in [("A_Number", json!(30)), ("A_Flag", json!(false)), ("Not_Asked_For", json!("x"))] {
-        test.plant_setting(id, &value.to_string()).await;
-    }
-    let found = test.store.find_settings(&["A_Flag", "Absent", "A_Number", "A'\"$in"]).await.unwrap();
-    let expected = [("A_Flag", json!(false)), ("A_Number", json!(30))].map(|(id, value)| (id.to_owned(), value));
-    assert_eq!(found, expected.into());
-    assert!(test.store.find_settings(&[]).await.unwrap().is_empty());
-}
-
 on_every_backend![
     empty:
     an_empty_workspace_gets_everything_in_the_order_given,
@@ -134,6 +117,4 @@ on_every_backend![
     several_nodes_seed_at_once_and_everything_is_there_once,
     a_deleted_permission_right_does_not_come_back,
     a_store_that_works_answers_and_says_what_it_is,
-    a_setting_is_its_stored_value_or_none,
-    several_settings_are_found_at_once_and_absent_ones_left_out,
 ];

@@ -41,6 +41,13 @@ impl Clock for TestClock {
 #[derive(Default)]
 pub struct TestIds(AtomicU64);
 
+impl TestIds {
+    /// Counts on from another number, so that what was made before does not show in what is made now.
+    pub fn continue_at(&self, number: u64) {
+        self.0.store(number, Ordering::SeqCst);
+    }
+}
+
 impl Ids for TestIds {
     fn text(&self, alphabet: &[u8], length: usize) -> String {
         written(self.0.fetch_add(1, Ordering::SeqCst) + 1, alphabet, length)

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each suite is a program of its own and uses the part it needs")]
 
 pub mod clock;
+pub mod dump;
 pub mod mongod;
 pub mod process;
 pub mod raw;

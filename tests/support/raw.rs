@@ -3,9 +3,10 @@
 
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Collection, Database};
-use rolekeeper::domain::ids::{PermissionId, UserId};
+use rolekeeper::domain::ids::{PermissionId, RoomId, UserId};
 use rolekeeper::domain::time::Timestamp;
 use rolekeeper::domain::token::TokenHash;
+use rolekeeper::domain::totp::BackupCodeHash;
 
 use super::stores::{Raw, TestStore};
 
@@ -47,6 +48,16 @@ impl TestStore {
         self.raw.plant_setting(id, json).await;
     }
 
+    /// Makes a room ask for a code of whoever wants to join.
+    pub async fn plant_join_code(&self, room: &RoomId, code: &str) {
+        self.raw.plant_join_code(room, code).await;
+    }
+
+    /// Gives an account an authenticator app with that secret (base32), and backup codes.
+    pub async fn plant_authenticator(&self, user: &UserId, secret: &str, backup_codes: &[&str]) {
+        self.raw.plant_authenticator(user.as_str(), secret, backup_codes).await;
+    }
+
     /// Leaves a permission in the trash, as the removal of a setting does.
     pub async fn plant_trashed_permission(&self, id: &PermissionId, at: Timestamp) {
         match &self.raw {
@@ -78,6 +89,15 @@ impl TestStore {
         collection(database, name).insert_one(document).await.unwrap();
     }
 
+    /// Changes a document as another writer would; only a backend that has documents can.
+    pub async fn change_document(&self, name: &str, id: &str, change: Document) {
+        let Raw::Mongo(database) = &self.raw else {
+            panic!("documents are MongoDB's");
+        };
+        let outcome = collection(database, name).update_one(doc! { "_id": id }, change).await.unwrap();
+        assert_eq!(outcome.matched_count, 1);
+    }
+
     /// The documents of a collection, when the backend has documents.
     pub async fn documents(&self, name: &str, filter: Document) -> Option<Vec<Document>> {
         let Raw::Mongo(database) = &self.raw else {
@@ -93,6 +113,45 @@ impl TestStore {
 }
 
 impl Raw {
+    /// Makes a room ask for a code of whoever wants to join.
+    pub async fn plant_join_code(&self, room: &RoomId, code: &str) {
+        match self {
+            Self::Sqlite(store) => {
+                let sql = format!("UPDATE rooms SET join_code = {} WHERE id = {}", quoted(code), quoted(room.as_str()));
+                store.run_sql(&sql).await.unwrap();
+            }
+            Self::Mongo(database) => {
+                let change = doc! { "$set": { "joinCode": code, "joinCodeRequired": true } };
+                let rooms = collection(database, "rocketchat_room");
+                let outcome = rooms.update_one(doc! { "_id": room.as_str() }, change).await.unwrap();
+                assert_eq!(outcome.matched_count, 1);
+            }
+        }
+    }
+
+    /// Gives an account an authenticator app with that secret (base32), and backup codes.
+    pub async fn plant_authenticator(&self, user: &str, secret: &str, backup_codes: &[&str]) {
+        let hashes: Vec<String> =
+            backup_codes.iter().map(|code| BackupCodeHash::of(code).expose().to_owned()).collect();
+        match self {
+            Self::Sqlite(store) => {
+                let (user, secret) = (quoted(user), quoted(secret));
+                let mut sql = format!("UPDATE users SET totp = 1, totp_secret = {secret} WHERE id = {user};");
+                for hash in hashes {
+                    sql.push_str(&format!(
+                        "INSERT INTO backup_codes (user_id, hash) VALUES ({user}, {});",
+                        quoted(&hash)
+                    ));
+                }
+                store.run_sql(&sql).await.unwrap();
+            }
+            Self::Mongo(database) => {
+                let totp = doc! { "enabled": true, "secret": secret, "hashedBackup": hashes };
+                update(database, &UserId::from_stored(user), doc! { "$set": { "services.totp": totp } }).await;
+            }
+        }
+    }
+
     /// Stores the value of a setting; `json` is JSON text.
     pub async fn plant_setting(&self, id: &str, json: &str) {
         match self {

@@ -16,6 +16,7 @@ use rolekeeper::domain::audit::AuditContext;
 use rolekeeper::domain::ids::{RoleId, UserId};
 use rolekeeper::domain::role::{ADMIN, USER};
 use rolekeeper::domain::token::TokenText;
+use rolekeeper::domain::totp::{STEP_MS, TotpSecret};
 use rolekeeper::domain::user::{EmailAddress, NewUser, PasswordHash, User};
 use rolekeeper::store::mongo::MongoStore;
 use rolekeeper::store::sqlite::{Location, SqliteStore};
@@ -36,6 +37,8 @@ pub const ROOT: &str = "root";
 /// A password and what bcrypt makes of it, so that no test has to wait for hashing.
 pub const PASSWORD: &str = "correct horse";
 const PASSWORD_HASH: &str = "$2b$10$vW7sUumodNa0b1g2/04E.eRzncdNOcmIL0npA7oR15DrCxWqwI5aC";
+/// What an authenticator app and the server share: the key of the examples in RFC 6238.
+pub const TOTP_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 /// Off unless a test is about it: the others ask as often as they need to.
 const RATE_LIMITER: &str = "OVERWRITE_SETTING_API_Enable_Rate_Limiter";
 /// Sessions that a test opens past the server keep as many as the server would.
@@ -218,7 +221,7 @@ pub struct TestServer {
     pub raw: Raw,
     stop: oneshot::Sender<()>,
     running: JoinHandle<io::Result<()>>,
-    place: Place,
+    pub(super) place: Place,
 }
 
 impl TestServer {
@@ -315,6 +318,34 @@ impl TestServer {
                 store.run_sql(&format!("UPDATE users SET totp = 1 WHERE id = '{user}'")).await.unwrap();
             }
             Raw::Mongo(_) => self.change_user(user, doc! { "$set": { "services.totp": { "enabled": true } } }).await,
+        }
+    }
+
+    /// Gives an account an authenticator app with [`TOTP_SECRET`], and backup codes.
+    pub async fn plant_authenticator(&self, user: &str, backup_codes: &[&str]) {
+        self.raw.plant_authenticator(user, TOTP_SECRET, backup_codes).await;
+    }
+
+    /// What the app of [`TestServer::plant_authenticator`] shows that many steps from now.
+    pub fn app_code(&self, steps: i64) -> String {
+        let secret = TotpSecret::from_base32(TOTP_SECRET).unwrap();
+        secret.code(self.clock.now().as_millis().div_euclid(STEP_MS) + steps)
+    }
+
+    /// Switches codes by e-mail on for an account whose address is verified.
+    pub async fn plant_email_codes(&self, user: &str) {
+        match &self.raw {
+            Raw::Sqlite(store) => {
+                let sql = format!(
+                    "UPDATE users SET email_codes = 1 WHERE id = '{user}'; \
+                     UPDATE user_emails SET verified = 1 WHERE user_id = '{user}'"
+                );
+                store.run_sql(&sql).await.unwrap();
+            }
+            Raw::Mongo(_) => {
+                let on = doc! { "services.email2fa": { "enabled": true }, "emails.0.verified": true };
+                self.change_user(user, doc! { "$set": on }).await;
+            }
         }
     }
 

@@ -27,7 +27,8 @@ pub enum Backend {
     Mongo,
 }
 
-/// Whether MongoDB takes the locks that keep roles and assignments together; SQLite has one writer either way.
+/// Whether MongoDB takes the locks that keep roles and assignments, rooms and their owners, and an administrator in his
+/// place together; SQLite has one writer either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoleLocks {
     /// As in a released binary.

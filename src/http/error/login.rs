@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::Refusal;
+use super::second_factor::{second_factor_details, second_factor_words};
 use crate::service::error::LoginRefusal;
 
 /// Contract 2.5.
@@ -17,9 +18,15 @@ pub(super) fn refused(refusal: &LoginRefusal) -> Refusal {
         }
         LoginRefusal::NoRoles => ("error-user-has-no-roles", attempt(), "User has no roles"),
         LoginRefusal::UnverifiedEmail => ("error-invalid-email", None, "Invalid email __email__"),
-        LoginRefusal::SecondFactorRequired { method, available } => {
-            let details = json!({"method": method, "codeGenerated": false, "availableMethods": available});
-            ("totp-required", Some(details), "TOTP Required")
+        LoginRefusal::BlockedAddress => {
+            ("error-login-blocked-for-ip", attempt(), "Login has been temporarily blocked For IP")
+        }
+        LoginRefusal::BlockedUser => {
+            ("error-login-blocked-for-user", attempt(), "Login has been temporarily blocked For User")
+        }
+        LoginRefusal::SecondFactor(refusal) => {
+            let (code, text) = second_factor_words(refusal);
+            (code, Some(second_factor_details(refusal)), text)
         }
     };
     let mut body = Map::new();

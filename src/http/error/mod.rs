@@ -6,9 +6,14 @@
 //! sentence) never reaches a client.
 
 mod login;
+mod passwords;
 mod permissions;
 mod roles;
+mod room_changes;
 mod rooms;
+mod second_factor;
+mod settings;
+mod tokens;
 mod users;
 
 use std::fmt;
@@ -159,6 +164,11 @@ fn log_defect(error: &ApiError) {
     }
 }
 
+/// What a client reads, for the description of the API.
+pub(super) fn body_of(error: &ApiError) -> Value {
+    refusal(error).body
+}
+
 fn refusal(error: &ApiError) -> Refusal {
     match error {
         ApiError::Service(error) => service(error),
@@ -196,11 +206,16 @@ fn service(error: &ServiceError) -> Refusal {
             "User does not have the permissions required for this action [error-unauthorized]",
         ),
         ServiceError::LoginRefused(refusal) => login::refused(refusal),
+        ServiceError::SecondFactor(refusal) => second_factor::refused(refusal),
+        ServiceError::Token(refusal) => tokens::refused(refusal),
         ServiceError::Role(refusal) => roles::refused(refusal),
         ServiceError::Permission(refusal) => permissions::refused(refusal),
         ServiceError::User(refusal) => users::refused(refusal),
         ServiceError::Registration(refusal) => users::registration_refused(refusal),
         ServiceError::Room(refusal) => rooms::refused(refusal),
+        ServiceError::RoomChange(refusal) => room_changes::refused(refusal),
+        ServiceError::Setting(refusal) => settings::refused(refusal),
+        ServiceError::WeakPassword(weakness) => passwords::refused(weakness),
         ServiceError::PermissionsLockout => Refusal::thrown(
             "At least one active user must be able to administer permissions",
             "error-permissions-lockout",

@@ -10,6 +10,9 @@ pub(super) fn refused(refusal: &PermissionRefusal) -> Refusal {
     match refusal {
         PermissionRefusal::Unknown => Refusal::typed("Invalid permission", "error-invalid-permission"),
         PermissionRefusal::UnknownRole(_) => Refusal::typed("Invalid role", "error-invalid-role"),
+        PermissionRefusal::Restricted => {
+            Refusal::thrown("Permission is restricted", "error-action-not-allowed").details(granting())
+        }
         PermissionRefusal::ToGrantUnknown => {
             Refusal::thrown("Permission does not exist", "error-invalid-permission").details(granting())
         }

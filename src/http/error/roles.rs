@@ -50,6 +50,8 @@ fn action_not_allowed(reason: &str, late: Late, action: &str) -> Refusal {
     match late {
         Late::CreateRole | Late::UpdateRole => refusal,
         Late::AssignRole => refusal.details(json!({"method": "authorization:addUserToRole", "action": action})),
-        Late::CreateUser => refusal.details(json!({"method": "insertOrUpdateUser", "action": action})),
+        Late::CreateUser | Late::UpdateUser => {
+            refusal.details(json!({"method": "insertOrUpdateUser", "action": action}))
+        }
     }
 }

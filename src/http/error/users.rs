@@ -1,6 +1,7 @@
 //! The lines of the table for accounts (contract 9).
 
-use serde_json::json;
+use actix_web::http::StatusCode;
+use serde_json::{Value, json};
 
 use super::{FIELD_NAMES, Refusal, escape_markup};
 use crate::service::error::{RegistrationRefusal, UserRefusal};
@@ -8,6 +9,9 @@ use crate::service::error::{RegistrationRefusal, UserRefusal};
 /// Contract 9.
 pub(super) fn refused(refusal: &UserRefusal) -> Refusal {
     let saving = |key: &str, value: &str| json!({"method": "insertOrUpdateUser", key: value});
+    let not_allowed = |what: &str, details: Value| {
+        Refusal::thrown(&format!("{what} is not allowed"), "error-action-not-allowed").details(details)
+    };
     match refusal {
         UserRefusal::NotNamed => Refusal::thrown(
             "The required \"userId\" or \"username\" param was not provided",
@@ -60,6 +64,49 @@ pub(super) fn refused(refusal: &UserRefusal) -> Refusal {
         UserRefusal::SoleOwner(rooms) => Refusal::thrown("", "user-last-owner")
             .details(json!({"shouldBeRemoved": rooms.alone, "shouldChangeOwner": rooms.shared})),
         UserRefusal::ToChangeUnknown => Refusal::thrown("Invalid user", "error-invalid-user"),
+        UserRefusal::EditingNotAllowed => not_allowed("Editing user", saving("action", "Editing_user")),
+        UserRefusal::VerifyingNotAllowed => not_allowed("Editing email verification", saving("action", "Editing_user")),
+        UserRefusal::AssigningRolesNotAllowed => not_allowed("Assign roles", saving("action", "Assign_role")),
+        UserRefusal::FieldNotEditable { field } => {
+            not_allowed(&format!("Edit {field}"), saving("action", "Update_user"))
+        }
+        UserRefusal::Undeletable => {
+            not_allowed("Deleting the rocket.cat user", json!({"method": "deleteUser", "action": "Delete_user"}))
+        }
+        UserRefusal::EditingPreferencesNotAllowed => {
+            Refusal::thrown("Editing user is not allowed", "error-action-not-allowed")
+        }
+        UserRefusal::PreferencesOfUnknown => {
+            Refusal::thrown("The optional \"userId\" param provided does not match any users", "error-invalid-user")
+        }
+        UserRefusal::IdentityNotSaved => {
+            Refusal::thrown("Could not save user identity", "error-could-not-save-identity")
+                .details(json!({"method": "insertOrUpdateUser"}))
+        }
+        UserRefusal::Federated => {
+            Refusal::thrown("Not possible to edit a federated user", "Edit_Federated_User_Not_Allowed")
+        }
+        UserRefusal::FederatedUndeletable => Refusal::thrown("", "error-not-allowed"),
+        UserRefusal::ActivationNotAllowed => {
+            Refusal::thrown("Not allowed", "error-not-allowed").details(json!({"method": "setUserActiveStatus"}))
+        }
+        UserRefusal::DeletingOneselfNotAllowed => {
+            Refusal::thrown("Not allowed", "error-not-allowed").details(json!({"method": "deleteUserOwnAccount"}))
+        }
+        UserRefusal::WrongPassword { method } => {
+            Refusal::thrown("Invalid password", "error-invalid-password").details(json!({"method": method}))
+        }
+        UserRefusal::InvalidStatus => {
+            Refusal::thrown("Valid status types include online, away, offline, and busy.", "error-invalid-status")
+                .details(json!({"method": "users.setStatus"}))
+        }
+        UserRefusal::ListingNotAllowed => Refusal::plain(StatusCode::FORBIDDEN, "unauthorized"),
+        UserRefusal::InvalidSort(text) => Refusal::thrown(
+            &format!("Invalid sort parameter provided: \"{}\"", escape_markup(text)),
+            "error-invalid-sort",
+        )
+        .details(json!({"helperMethod": "parseJsonQuery"})),
+        UserRefusal::InvalidSelector => Refusal::thrown("The selector must be a JSON object", "error-invalid-query"),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::http::error::ApiError;
 use crate::http::requirement::AnyUser;
 use crate::service::auth::{AccountName, Credentials};
 use crate::service::passwords::PasswordDigest;
+use crate::service::rates::Rate;
+use crate::service::second_factor::{Code, Shown};
 
 /// The body of `login`. It has too many forms for one shape; `credentials` sorts them out.
 #[derive(Deserialize)]
@@ -22,6 +24,7 @@ pub struct Login(Map<String, Value>);
 
 impl Input for Login {
     const SHAPE: Shape = Shape::open(&[]);
+    const RATE: Rate = Rate::LogIn;
 
     fn accept(value: Value) -> Result<Self, ApiError> {
         match value {
@@ -33,7 +36,8 @@ impl Input for Login {
 
 /// `POST login` (contract 2.3 to 2.5).
 pub async fn login(visit: Visit<Login>) -> Answer {
-    let session = visit.services().login(credentials(&visit.input.0), &visit.origin).await?;
+    let credentials = credentials(&visit.input.0, &visit.second_factor);
+    let session = visit.services().login(credentials, &visit.origin).await?;
     let me = own_account(&session.user, visit.site());
     let data = json!({"userId": session.user.id, "authToken": session.token.expose(), "me": me});
     Ok(success(json!({"status": "success", "data": data})))
@@ -52,15 +56,33 @@ pub async fn show_me(call: Call<AnyUser>) -> Answer {
 }
 
 /// Reads a body by the rules of contract 2.3. Only texts become names, passwords and tokens; an operator object
-/// in their place is simply not a way to log in.
-fn credentials(body: &Map<String, Value>) -> Credentials {
+/// in their place is simply not a way to log in. A code in the body wins over one in the headers.
+fn credentials(body: &Map<String, Value>, headers: &Shown) -> Credentials {
+    if let Some(Value::Object(totp)) = body.get("totp") {
+        let Some(Value::Object(login)) = totp.get("login") else { return Credentials::Unsupported };
+        return password_or_token(login, shown(totp, headers));
+    }
+    password_or_token(body, shown(body, headers))
+}
+
+fn shown(fields: &Map<String, Value>, headers: &Shown) -> Shown {
+    let code = match fields.get("code") {
+        Some(Value::String(code)) => Code::new(code),
+        // A number has lost the zeros it began with.
+        Some(Value::Number(code)) => code.as_u64().and_then(|code| Code::new(&format!("{code:06}"))),
+        _ => None,
+    };
+    Shown { code: code.or_else(|| headers.code.clone()), method: headers.method }
+}
+
+fn password_or_token(body: &Map<String, Value>, second_factor: Shown) -> Credentials {
     if let Some(Value::String(token)) = body.get("resume") {
         return Credentials::Token(TokenText::new(token));
     }
     let (Some(account), Some(digest)) = (account(body), body.get("password").and_then(password)) else {
         return Credentials::Unsupported;
     };
-    Credentials::Password { account, digest }
+    Credentials::Password { account, digest, second_factor }
 }
 
 fn account(body: &Map<String, Value>) -> Option<AccountName> {
@@ -97,7 +119,7 @@ mod tests {
 
     fn read(body: Value) -> Credentials {
         let Value::Object(fields) = body else { panic!("an object") };
-        credentials(&fields)
+        credentials(&fields, &Shown::default())
     }
 
     fn name(body: Value) -> Option<AccountName> {
@@ -118,6 +140,7 @@ mod tests {
             (json!({"email": "b@x", "password": "p"}), &at),
             (json!({"user": {"email": "b@x"}, "password": {"digest": "d", "algorithm": "sha-256"}}), &at),
             (json!({"user": "bob", "password": "p", "code": "123456"}), &bob),
+            (json!({"totp": {"code": "123456", "login": {"user": {"username": "bob"}, "password": "p"}}}), &bob),
         ] {
             assert_eq!(name(body.clone()).as_ref(), Some(expected), "{body}");
         }
@@ -134,9 +157,34 @@ mod tests {
             json!({"username": ["bob"], "password": "p"}),
             json!({"user": "bob", "password": {"digest": "d", "algorithm": "md5"}}),
             json!({"resume": {"$ne": null}}),
+            json!({"totp": {"code": "123456"}, "user": "bob", "password": "p"}),
+            json!({"totp": {"code": "123456", "login": {"user": {"$ne": 1}, "password": "p"}}}),
             json!({"ldap": true, "username": "bob", "ldapPass": "p"}),
         ] {
             assert!(matches!(read(body.clone()), Credentials::Unsupported), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_read_wherever_it_may_stand_and_the_body_wins() {
+        let headers = Shown { code: Code::new("999999"), method: None };
+        let code = |body: Value| {
+            let Value::Object(fields) = body else { panic!("an object") };
+            match credentials(&fields, &headers) {
+                Credentials::Password { second_factor, .. } => second_factor.code,
+                _ => None,
+            }
+        };
+        let login = json!({"user": "bob", "password": "p"});
+        for (body, expected) in [
+            (json!({"user": "bob", "password": "p", "code": "123456"}), "123456"),
+            (json!({"user": "bob", "password": "p", "code": 1234}), "001234"),
+            (json!({"totp": {"code": "123456", "login": login}}), "123456"),
+            (json!({"totp": {"login": login}}), "999999"),
+            (json!({"user": "bob", "password": "p", "code": ""}), "999999"),
+            (json!({"user": "bob", "password": "p", "code": {"$ne": 1}}), "999999"),
+        ] {
+            assert_eq!(code(body.clone()), Code::new(expected), "{body}");
         }
     }
 

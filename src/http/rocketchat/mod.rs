@@ -2,7 +2,6 @@
 //! endpoint's declared shape coerces or refuses them ([`shape`]), to the letter of what existing clients expect.
 
 pub mod body;
-pub mod channels;
 mod coerce;
 pub mod login;
 mod numbers;
@@ -11,6 +10,10 @@ pub mod permissions;
 pub mod query;
 pub mod register;
 pub mod roles;
+pub mod rooms;
+pub mod settings;
 pub mod shape;
+pub mod tokens;
 pub mod users;
 mod views;
+pub mod workspace;

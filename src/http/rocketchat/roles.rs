@@ -229,11 +229,11 @@ pub struct GetUsersInRole {
 impl Input for GetUsersInRole {
     const SHAPE: Shape = Shape::closed(&[
         Field::required_text("role"),
-        Field::text("roomId"),
-        Field::number("count"),
-        Field::number("offset"),
-        Field::text("sort"),
-        Field::text("query"),
+        Field::text("roomId").nullable(),
+        Field::number("count").nullable(),
+        Field::number("offset").nullable(),
+        Field::text("sort").nullable(),
+        Field::text("query").nullable(),
     ]);
     const SOURCE: Source = Source::Query;
 }

@@ -39,6 +39,8 @@ pub struct Field {
     pub required: bool,
     /// May be `null`; without this, `null` is read as `""`, `0` or `false` where one of them fits.
     pub nullable: bool,
+    /// A text that must not be empty.
+    pub filled: bool,
     /// The only texts allowed, if any are named; `null` is then refused even where it is allowed otherwise.
     pub one_of: &'static [&'static str],
 }
@@ -59,6 +61,8 @@ pub enum Kind {
     },
     /// Any object, handed on as it is.
     Any,
+    /// Any value at all, handed on as it is.
+    Value,
     /// A list of objects.
     List(&'static Shape),
     /// An object.
@@ -87,7 +91,7 @@ impl Field {
     /// An optional field that may not be `null`.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, required: false, nullable: false, one_of: &[] }
+        Self { name, kind, required: false, nullable: false, filled: false, one_of: &[] }
     }
 
     /// An optional text.
@@ -132,6 +136,12 @@ impl Field {
         Self::new(name, Kind::Any)
     }
 
+    /// An optional value of any kind.
+    #[must_use]
+    pub const fn value(name: &'static str) -> Self {
+        Self::new(name, Kind::Value)
+    }
+
     /// An optional list of objects.
     #[must_use]
     pub const fn list(name: &'static str, items: &'static Shape) -> Self {
@@ -155,6 +165,13 @@ impl Field {
     #[must_use]
     pub const fn nullable(mut self) -> Self {
         self.nullable = true;
+        self
+    }
+
+    /// The same text, not empty.
+    #[must_use]
+    pub const fn filled(mut self) -> Self {
+        self.filled = true;
         self
     }
 
@@ -210,9 +227,13 @@ fn check_object(shape: &Shape, value: &mut Value, source: Source) -> Result<(), 
 }
 
 fn check_field(field: &Field, value: &mut Value, source: Source) -> Result<(), String> {
-    Expected { json_type: field.kind.json_type(), nullable: field.nullable, source }.check(value)?;
+    let Some(json_type) = field.kind.json_type() else { return Ok(()) };
+    Expected { json_type, nullable: field.nullable, source }.check(value)?;
     if !field.one_of.is_empty() && !value.as_str().is_some_and(|text| field.one_of.contains(&text)) {
         return Err("must be equal to one of the allowed values".to_owned());
+    }
+    if field.filled && value.as_str().is_some_and(str::is_empty) {
+        return Err("must NOT have fewer than 1 characters".to_owned());
     }
     match (field.kind, value) {
         (Kind::TextList { unique }, Value::Array(items)) => check_texts(items, unique, source),
@@ -262,13 +283,15 @@ fn keep_declared_items(shape: &Shape, value: Value) -> Value {
 }
 
 impl Kind {
-    fn json_type(self) -> JsonType {
+    /// `None` where any will do.
+    fn json_type(self) -> Option<JsonType> {
         match self {
-            Self::Text => JsonType::String,
-            Self::Number => JsonType::Number,
-            Self::Boolean => JsonType::Boolean,
-            Self::TextList { .. } | Self::List(_) => JsonType::Array,
-            Self::Any | Self::Object(_) => JsonType::Object,
+            Self::Text => Some(JsonType::String),
+            Self::Number => Some(JsonType::Number),
+            Self::Boolean => Some(JsonType::Boolean),
+            Self::TextList { .. } | Self::List(_) => Some(JsonType::Array),
+            Self::Any | Self::Object(_) => Some(JsonType::Object),
+            Self::Value => None,
         }
     }
 }

@@ -3,77 +3,41 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::ids::UserId;
 use crate::domain::preferences::merged_preferences;
-use crate::domain::room::Room;
+use crate::domain::profile::{Audience, PROFILE, ProfileField, SETTINGS, own_preferences};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{EmailAddress, Membership, User};
 use crate::service::roles::PublicHolder;
 use crate::service::users::{UserView, Visibility};
 
-/// Fields of a profile that its owner sees in `me` (contract 2.1); `settings` is put together by itself.
-const OWN: [&str; 20] = [
-    "nickname",
-    "status",
-    "statusDefault",
-    "statusText",
-    "statusConnection",
-    "bio",
-    "avatarOrigin",
-    "utcOffset",
-    "language",
-    "enableAutoAway",
-    "idleTimeLimit",
-    "defaultRoom",
-    "customFields",
-    "requirePasswordChange",
-    "requirePasswordChangeReason",
-    "statusLivechat",
-    "banners",
-    "avatarETag",
-    "openBusinessHours",
-    "abacAttributes",
-];
-
-/// Fields of a profile that everybody sees (contract 9.3).
-const PUBLIC: [&str; 11] = [
-    "nickname",
-    "status",
-    "utcOffset",
-    "bio",
-    "reason",
-    "statusText",
-    "avatarETag",
-    "extension",
-    "federated",
-    "statusLivechat",
-    "freeSwitchExtension",
-];
-
-/// Fields of a profile that administrators and the account itself see besides.
-const FULL: [&str; 6] =
-    ["phone", "statusConnection", "requirePasswordChange", "requirePasswordChangeReason", "importIds", "customFields"];
-
+/// An object in the making.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
-    fn set(&mut self, name: &str, value: impl Into<Value>) {
+    pub(super) fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.0.insert(name.to_owned(), value.into());
     }
 
-    fn set_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
+    pub(super) fn set_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.set(name, value);
         }
     }
 
-    fn set_time(&mut self, name: &str, time: Option<Timestamp>) {
+    pub(super) fn set_time(&mut self, name: &str, time: Option<Timestamp>) {
         self.set_some(name, time.map(|time| time.to_string()));
     }
 
-    fn copy(&mut self, profile: &Map<String, Value>, names: &[&str]) {
-        for name in names {
-            self.set_some(name, profile.get(*name).cloned());
+    /// Those fields of the profile that are meant.
+    pub(super) fn copy(&mut self, profile: &Map<String, Value>, meant: impl Fn(&ProfileField) -> bool) {
+        for field in PROFILE.iter().filter(|field| meant(field)) {
+            self.set_some(field.name, profile.get(field.name).cloned());
         }
     }
 }
@@ -96,11 +60,11 @@ pub fn own_account(user: &User, site: &str) -> Map<String, Value> {
     fields.set("roles", roles(user));
     fields.set("active", user.active);
     fields.set_time("_updatedAt", user.updated_at);
-    fields.copy(&user.profile, &OWN);
+    fields.copy(&user.profile, |field| field.in_me);
     fields.set("services", services(user));
     let verified = user.emails.iter().find(|email| email.verified);
     fields.set_some("email", verified.map(|email| email.address.as_str()));
-    fields.set("settings", settings(user.profile.get("settings")));
+    fields.set("settings", settings(user));
     if let Some(username) = &user.username {
         fields.set("avatarUrl", format!("{site}/avatar/{username}"));
     }
@@ -117,9 +81,10 @@ fn services(user: &User) -> Value {
     Value::Object(fields.0)
 }
 
-fn settings(own: Option<&Value>) -> Value {
+fn settings(user: &User) -> Value {
+    let own = user.profile.get(SETTINGS);
     let part = |name: &str| own.and_then(|own| own.get(name)).cloned().unwrap_or_else(|| json!({}));
-    let preferences = merged_preferences(own.and_then(|own| own.get("preferences")));
+    let preferences = merged_preferences(own_preferences(&user.profile));
     json!({"profile": part("profile"), "preferences": preferences, "calendar": part("calendar")})
 }
 
@@ -144,20 +109,7 @@ pub fn created_account(user: &User) -> Map<String, Value> {
 /// An account as `users.info` shows it, with what the caller may see (contract 9.3).
 pub fn viewed_account(view: &UserView) -> Map<String, Value> {
     let user = &view.user;
-    let mut fields = Fields::default();
-    fields.set("_id", user.id.as_str());
-    fields.set_some("username", user.username.as_deref());
-    fields.set("type", user.kind.as_str());
-    fields.set("active", user.active);
-    fields.set_some("name", user.name.as_deref());
-    fields.copy(&user.profile, &PUBLIC);
-    if view.visibility >= Visibility::Full {
-        fields.set_time("createdAt", user.created_at);
-        fields.set("emails", emails(&user.emails));
-        fields.set_time("lastLogin", user.last_login);
-        fields.set("roles", roles(user));
-        fields.copy(&user.profile, &FULL);
-    }
+    let mut fields = seen_account(user, view.visibility);
     if view.visibility == Visibility::Own {
         let mut services = services(user);
         services["password"] = user.has_password.into();
@@ -167,6 +119,44 @@ pub fn viewed_account(view: &UserView) -> Map<String, Value> {
         fields.set("rooms", memberships.iter().map(membership).collect::<Value>());
     }
     fields.set("canViewAllInfo", view.visibility >= Visibility::Full);
+    fields.0
+}
+
+fn seen_account(user: &User, visibility: Visibility) -> Fields {
+    let mut fields = Fields::default();
+    fields.set("_id", user.id.as_str());
+    fields.set_some("username", user.username.as_deref());
+    fields.set("type", user.kind.as_str());
+    fields.set("active", user.active);
+    fields.set_some("name", user.name.as_deref());
+    fields.copy(&user.profile, |field| field.audience == Audience::Everybody);
+    if visibility >= Visibility::Full {
+        fields.set_time("createdAt", user.created_at);
+        fields.set("emails", emails(&user.emails));
+        fields.set_time("lastLogin", user.last_login);
+        fields.set("roles", roles(user));
+        fields.copy(&user.profile, |field| field.audience == Audience::Full);
+    }
+    fields
+}
+
+/// An account in `users.list`: as much of others as the caller may see, his own in full (contract 9.4).
+pub fn listed_account(user: &User, own: &UserId, others: Visibility) -> Map<String, Value> {
+    let visibility = if user.id == *own { Visibility::Full } else { others };
+    let mut fields = seen_account(user, visibility);
+    fields.set_some("nameInsensitive", user.name.as_ref().map(|name| name.to_lowercase()));
+    fields.0
+}
+
+/// Somebody whom `users.autocomplete` suggests.
+pub fn suggested_account(user: &User) -> Map<String, Value> {
+    let mut fields = Fields::default();
+    fields.set("_id", user.id.as_str());
+    fields.set_some("username", user.username.as_deref());
+    fields.set_some("name", user.name.as_deref());
+    for name in ["nickname", "status", "statusText", "avatarETag"] {
+        fields.set_some(name, user.profile.get(name).cloned());
+    }
     fields.0
 }
 
@@ -190,7 +180,7 @@ pub fn holder(user: &User) -> Map<String, Value> {
     fields.set("emails", emails(&user.emails));
     fields.set_time("_updatedAt", user.updated_at);
     fields.set_some("name", user.name.as_deref());
-    fields.copy(&user.profile, &["avatarETag"]);
+    fields.set_some("avatarETag", user.profile.get("avatarETag").cloned());
     fields.0
 }
 
@@ -201,25 +191,4 @@ pub fn public_holder(holder: &PublicHolder) -> Map<String, Value> {
     fields.set_some("username", holder.user.username.as_deref());
     fields.set("roles", holder.roles.iter().map(|role| role.as_str()).collect::<Value>());
     fields.0
-}
-
-/// A channel (contract 10.4).
-pub fn channel(room: &Room) -> Value {
-    let mut fields = Fields::default();
-    fields.set("_id", room.id.as_str());
-    fields.set("fname", room.name.as_str());
-    fields.set("customFields", room.custom_fields.clone());
-    fields.set("name", room.name.as_str());
-    fields.set("t", room.kind.as_str());
-    fields.set("msgs", 0);
-    fields.set("usersCount", room.members);
-    fields.set_some("u", room.creator.as_ref().map(|creator| json!(creator)));
-    fields.set("broadcast", false);
-    fields.set("encrypted", false);
-    fields.set("ro", room.read_only);
-    fields.set("sysMes", true);
-    fields.set_time("ts", Some(room.created_at));
-    fields.set("default", room.is_default);
-    fields.set_time("_updatedAt", Some(room.updated_at));
-    Value::Object(fields.0)
 }

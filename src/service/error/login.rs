@@ -1,5 +1,7 @@
 //! Why somebody is not let in.
 
+use super::SecondFactorRefusal;
+
 /// Why somebody is not let in (contract 2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginRefusal {
@@ -13,11 +15,10 @@ pub enum LoginRefusal {
     NoRoles,
     /// The workspace wants a verified address first.
     UnverifiedEmail,
-    /// The account has a second factor.
-    SecondFactorRequired {
-        /// `totp` or `email`.
-        method: &'static str,
-        /// Every method the account has.
-        available: Vec<&'static str>,
-    },
+    /// The second factor is missing or wrong.
+    SecondFactor(SecondFactorRefusal),
+    /// Too many failures from the address.
+    BlockedAddress,
+    /// Too many failures of the account.
+    BlockedUser,
 }

@@ -4,15 +4,24 @@
 mod login;
 mod permissions;
 mod roles;
+mod room_changes;
 mod rooms;
+mod second_factor;
+mod settings;
+mod tokens;
 mod users;
 
+use crate::domain::password_policy::WeakPassword;
 use crate::store::{Conflict, StoreError};
 
 pub use login::LoginRefusal;
 pub use permissions::PermissionRefusal;
 pub use roles::{Late, RoleRefusal};
-pub use rooms::RoomRefusal;
+pub use room_changes::{RoomChangeRefusal, RoomOperation};
+pub use rooms::{RoomRefusal, RoomRole, RoomRoleChange, RoomRoleProblem};
+pub use second_factor::{SecondFactorProblem, SecondFactorRefusal};
+pub use settings::SettingRefusal;
+pub use tokens::TokenRefusal;
 pub use users::{RegistrationRefusal, UserRefusal};
 
 /// What every use case returns.
@@ -31,6 +40,12 @@ pub enum ServiceError {
     /// A log-in failed.
     #[error("log-in refused: {0:?}")]
     LoginRefused(LoginRefusal),
+    /// A second factor is missing or wrong.
+    #[error("second factor refused: {0:?}")]
+    SecondFactor(SecondFactorRefusal),
+    /// Something about tokens.
+    #[error("{0:?}")]
+    Token(TokenRefusal),
     /// Something about roles.
     #[error("{0:?}")]
     Role(RoleRefusal),
@@ -46,6 +61,15 @@ pub enum ServiceError {
     /// Something about rooms.
     #[error("{0:?}")]
     Room(RoomRefusal),
+    /// Something about changing a room or who is in it.
+    #[error("{0:?}")]
+    RoomChange(RoomChangeRefusal),
+    /// Something about settings.
+    #[error("{0:?}")]
+    Setting(SettingRefusal),
+    /// A new password is not what the workspace asks for.
+    #[error("{0:?}")]
+    WeakPassword(WeakPassword),
     /// After the change nobody active could administer permissions.
     #[error("nobody could administer permissions")]
     PermissionsLockout,
@@ -69,11 +93,16 @@ macro_rules! from_refusal {
 
 from_refusal! {
     LoginRefusal => LoginRefused,
+    SecondFactorRefusal => SecondFactor,
+    TokenRefusal => Token,
     RoleRefusal => Role,
     PermissionRefusal => Permission,
     UserRefusal => User,
     RegistrationRefusal => Registration,
     RoomRefusal => Room,
+    RoomChangeRefusal => RoomChange,
+    SettingRefusal => Setting,
+    WeakPassword => WeakPassword,
 }
 
 /// What a store says everywhere alike. A use case that knows better maps its own cases first.

@@ -9,6 +9,8 @@ pub enum PermissionRefusal {
     Unknown,
     /// A list names a role that does not exist.
     UnknownRole(RoleId),
+    /// The role to grant a permission to is held to others.
+    Restricted,
     /// The permission to grant does not exist.
     ToGrantUnknown,
     /// The role to grant a permission to does not exist.

@@ -57,4 +57,6 @@ pub enum Late {
     AssignRole,
     /// `users.create`.
     CreateUser,
+    /// `users.update`.
+    UpdateUser,
 }

@@ -50,8 +50,48 @@ pub enum UserRefusal {
     LastActiveAdministrator,
     /// Rooms would lose their only owner.
     SoleOwner(SoleOwnership),
-    /// Nobody has the id that is to be activated or deactivated.
+    /// Nobody has the id of the account that is to be changed.
     ToChangeUnknown,
+    /// The caller may not change other people's accounts.
+    EditingNotAllowed,
+    /// The caller may not change other people's preferences.
+    EditingPreferencesNotAllowed,
+    /// Nobody has the id of the account whose preferences are to be changed.
+    PreferencesOfUnknown,
+    /// Nobody shows for himself that an address is his.
+    VerifyingNotAllowed,
+    /// The caller may not change the roles of accounts.
+    AssigningRolesNotAllowed,
+    /// The workspace lets people not change this of their own accounts.
+    FieldNotEditable {
+        /// As Rocket.Chat names it: `user profile`, `username`, `user status`, `user real name`, …
+        field: &'static str,
+    },
+    /// The username is reserved, and an account is not to get it.
+    IdentityNotSaved,
+    /// The account belongs to another server.
+    Federated,
+    /// The caller may not switch accounts on and off.
+    ActivationNotAllowed,
+    /// The password that somebody has to show once more is wrong.
+    WrongPassword {
+        /// The operation, as Rocket.Chat names it.
+        method: &'static str,
+    },
+    /// Nobody can be that.
+    InvalidStatus,
+    /// The account of the system stays.
+    Undeletable,
+    /// The account belongs to another server and stays.
+    FederatedUndeletable,
+    /// The workspace lets nobody delete his own account.
+    DeletingOneselfNotAllowed,
+    /// The caller may not list these people.
+    ListingNotAllowed,
+    /// What the list is to be sorted by cannot be read.
+    InvalidSort(String),
+    /// Whom to suggest cannot be read.
+    InvalidSelector,
 }
 
 /// Why somebody does not get an account of his own making.

@@ -1,51 +1,26 @@
 //! Rocket.Chat's documents and the domain's types, both ways. Documents of an existing workspace may be older than any
 //! rule: a field that is missing or odd takes its default, and only an `_id` that is not a text is an error.
 //!
-//! What may be read of an account is decided here too, by [`user_projection`].
+//! What may be read of an account is decided here too, by [`user_projection`]. Those of rooms and their members are in
+//! `room_documents`.
 
 use mongodb::bson::{Bson, Document, doc};
-use serde_json::{Map, Value};
 
-use super::values::{bson_fields, date, flag, id, json, json_fields, number, text, texts, time};
-use crate::domain::ids::{PermissionId, RoleId, RoomId, UserId};
+use super::values::{bson, bson_fields, date, flag, id, json, json_fields, text, texts, time};
+use crate::domain::ids::{PermissionId, RoleId, UserId};
 use crate::domain::permission::{Permission, TrashedPermission};
+use crate::domain::profile::{PROFILE, is_profile_field};
 use crate::domain::role::{Role, RoleScope, TrashedRole};
-use crate::domain::room::{Room, RoomKind, UserSummary};
+use crate::domain::setting::{Kind, Setting, Visibility};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{Token, TokenHash, TokenKind};
-use crate::domain::user::{EmailAddress, KIND_USER, Membership, NewUser, SecondFactors, User};
+use crate::domain::token::{Fingerprint, NewPersonalToken, PersonalToken, Remembered, Token, TokenHash, TokenKind};
+use crate::domain::user::{EmailAddress, KIND_USER, NewUser, SecondFactors, User};
 use crate::store::Result;
 
-/// Fields of an account that the API sends and that have no type of their own (contract 2.1).
-const PROFILE: [&str; 27] = [
-    "nickname",
-    "status",
-    "statusDefault",
-    "statusText",
-    "statusConnection",
-    "bio",
-    "avatarOrigin",
-    "utcOffset",
-    "language",
-    "settings",
-    "enableAutoAway",
-    "idleTimeLimit",
-    "defaultRoom",
-    "customFields",
-    "requirePasswordChange",
-    "requirePasswordChangeReason",
-    "statusLivechat",
-    "banners",
-    "avatarETag",
-    "openBusinessHours",
-    "abacAttributes",
-    "phone",
-    "importIds",
-    "federated",
-    "freeSwitchExtension",
-    "reason",
-    "extension",
-];
+pub(super) use super::room_documents::{
+    gone, membership, room, room_document, subscription, subscription_document, subscription_roles,
+};
+
 /// Fields of an account that [`user`] reads by name.
 const TYPED: [&str; 12] = [
     "_id",
@@ -61,18 +36,20 @@ const TYPED: [&str; 12] = [
     "services.totp.enabled",
     "services.email2fa.enabled",
 ];
+/// `type` of tokens that their owners make for programs.
+pub(super) const PERSONAL: &str = "personalAccessToken";
 /// Computed by the server in place of the password's hash; never stored.
 const HAS_PASSWORD: &str = "hasPassword";
 /// Computed by the server in place of the list of tokens; never stored.
 const MATCHING_TOKEN: &str = "matchingToken";
 
 /// Role ids of a list.
-fn role_ids(document: &Document, field: &str) -> Option<Vec<RoleId>> {
+pub(super) fn role_ids(document: &Document, field: &str) -> Option<Vec<RoleId>> {
     texts(document, field).map(|ids| ids.into_iter().map(RoleId::from_stored).collect())
 }
 
 /// `_updatedAt`, the beginning of time when it is missing.
-fn updated_at(document: &Document) -> Timestamp {
+pub(super) fn updated_at(document: &Document) -> Timestamp {
     time(document, "_updatedAt").unwrap_or(Timestamp::EPOCH)
 }
 
@@ -117,7 +94,8 @@ pub(super) fn trashed_permission(document: &Document) -> Result<TrashedPermissio
     Ok(TrashedPermission { id, deleted_at: deleted_at(document) })
 }
 
-fn deleted_at(document: &Document) -> Timestamp {
+/// `_deletedAt`, the beginning of time when it is missing.
+pub(super) fn deleted_at(document: &Document) -> Timestamp {
     time(document, "_deletedAt").unwrap_or(Timestamp::EPOCH)
 }
 
@@ -155,8 +133,11 @@ pub(super) fn permission_document(permission: &Permission) -> Document {
 
 /// What is read of an account: nothing secret. Of the password only whether there is one leaves the server.
 pub(super) fn user_projection() -> Document {
-    let mut projection: Document =
-        TYPED.iter().chain(&PROFILE).map(|field| ((*field).to_owned(), Bson::Int32(1))).collect();
+    let mut projection: Document = TYPED
+        .into_iter()
+        .chain(PROFILE.iter().map(|field| field.name))
+        .map(|name| (name.to_owned(), Bson::Int32(1)))
+        .collect();
     projection.insert(HAS_PASSWORD, doc! { "$eq": [{ "$type": "$services.password.bcrypt" }, "string"] });
     projection
 }
@@ -169,15 +150,19 @@ pub(super) fn token_projection(hash: &TokenHash) -> Document {
         "cond": { "$eq": ["$$this.hashedToken", { "$literal": hash.expose() }] },
     } };
     let mut projection = user_projection();
-    let reduced = doc! { "$map": { "input": matching, "in": { "when": "$$this.when", "type": "$$this.type" } } };
+    let reduced = doc! { "$map": { "input": matching, "in": {
+        "when": "$$this.when",
+        "type": "$$this.type",
+        "bypassTwoFactor": "$$this.bypassTwoFactor",
+        "twoFactorAuthorizedHash": "$$this.twoFactorAuthorizedHash",
+        "twoFactorAuthorizedUntil": "$$this.twoFactorAuthorizedUntil",
+    } } };
     projection.insert(MATCHING_TOKEN, reduced);
     projection
 }
 
 /// An account read with [`user_projection`].
 pub(super) fn user(document: &Document) -> Result<User> {
-    let profile: Map<String, Value> =
-        PROFILE.iter().filter_map(|field| Some(((*field).to_owned(), json(document.get(field)?)))).collect();
     Ok(User {
         id: UserId::from_stored(id(document, "user")?),
         username: text(document, "username"),
@@ -194,7 +179,10 @@ pub(super) fn user(document: &Document) -> Result<User> {
             totp: second_factor(document, "totp"),
             email: second_factor(document, "email2fa"),
         },
-        profile,
+        profile: PROFILE
+            .iter()
+            .filter_map(|field| Some((field.name.to_owned(), json(document.get(field.name)?))))
+            .collect(),
     })
 }
 
@@ -215,10 +203,38 @@ fn second_factor(document: &Document, name: &str) -> Option<bool> {
 pub(super) fn token(document: &Document, hash: &TokenHash) -> Option<Token> {
     let stored = document.get_array(MATCHING_TOKEN).ok()?.first()?.as_document()?;
     let kind = match stored.get_str("type") {
-        Ok("personalAccessToken") => TokenKind::Personal,
+        Ok(PERSONAL) => TokenKind::Personal { bypass_second_factor: flag(stored, "bypassTwoFactor") },
         _ => TokenKind::Session { issued_at: time(stored, "when") },
     };
-    Some(Token { hash: hash.clone(), kind })
+    let client = text(stored, "twoFactorAuthorizedHash").map(Fingerprint::from_stored);
+    let shown = client.zip(time(stored, "twoFactorAuthorizedUntil"));
+    let second_factor = shown.map(|(client, until)| Remembered { client, until });
+    Some(Token { hash: hash.clone(), kind, second_factor })
+}
+
+/// A new personal token's document (contract 2.2).
+pub(super) fn personal_token_document(token: &NewPersonalToken, at: Timestamp) -> Document {
+    doc! {
+        "hashedToken": token.hash.expose(),
+        "type": PERSONAL,
+        "createdAt": date(at),
+        "lastTokenPart": &token.last_part,
+        "name": &token.name,
+        "bypassTwoFactor": token.bypass_second_factor,
+    }
+}
+
+/// A personal token as its owner sees it; `None` when it has no name or is a session's.
+pub(super) fn personal_token(document: &Document) -> Option<PersonalToken> {
+    if document.get_str("type").ok() != Some(PERSONAL) {
+        return None;
+    }
+    Some(PersonalToken {
+        name: text(document, "name")?,
+        created_at: time(document, "createdAt"),
+        last_part: text(document, "lastTokenPart").unwrap_or_default(),
+        bypass_second_factor: flag(document, "bypassTwoFactor"),
+    })
 }
 
 /// A new account's document (contract 6.4).
@@ -243,127 +259,45 @@ pub(super) fn user_document(user: &NewUser, at: Timestamp) -> Document {
         None => Document::new(),
     };
     document.insert("services", services);
-    let profile = bson_fields(&user.profile).into_iter().filter(|(field, _)| PROFILE.contains(&field.as_str()));
+    let profile = bson_fields(&user.profile).into_iter().filter(|(field, _)| is_profile_field(field));
     document.extend(profile);
     document
 }
 
-/// A room; `None` when it is of a kind that has no roles.
-pub(super) fn room(document: &Document) -> Result<Option<Room>> {
-    let id = id(document, "room")?;
-    let Some(kind) = document.get_str("t").ok().and_then(RoomKind::parse) else {
-        return Ok(None);
+/// What a setting's document has besides its value when it is stored for the first time (contract 6.7): all that
+/// Rocket.Chat needs to show it in its administration.
+pub(super) fn new_setting_document(setting: &Setting, at: Timestamp) -> Document {
+    let mut document = doc! {
+        "packageValue": bson(&setting.default_value()),
+        "valueSource": "packageValue",
+        "type": setting.type_name(),
+        "group": setting.group,
+        "public": setting.visibility == Visibility::Public,
+        "hidden": setting.visibility == Visibility::Hidden,
+        "blocked": false,
+        "secret": setting.is_secret(),
+        "sorter": count(setting.place() as u64),
+        "i18nLabel": setting.id,
+        "i18nDescription": format!("{}_Description", setting.id),
+        "env": false,
+        "enterprise": false,
+        "requiredOnWizard": false,
+        "ts": date(at),
+        "createdAt": date(at),
     };
-    Ok(Some(Room {
-        id: RoomId::from_stored(id),
-        name: text(document, "name").or_else(|| text(document, "fname")).unwrap_or_else(|| id.to_owned()),
-        kind,
-        creator: document.get_document("u").ok().and_then(user_summary),
-        members: number(document, "usersCount").and_then(|count| u64::try_from(count).ok()).unwrap_or_default(),
-        is_default: flag(document, "default"),
-        read_only: flag(document, "ro"),
-        custom_fields: document.get_document("customFields").map(json_fields).unwrap_or_default(),
-        created_at: time(document, "ts").unwrap_or(Timestamp::EPOCH),
-        updated_at: updated_at(document),
-    }))
-}
-
-fn user_summary(document: &Document) -> Option<UserSummary> {
-    Some(UserSummary {
-        id: UserId::from_stored(text(document, "_id")?),
-        username: text(document, "username").unwrap_or_default(),
-        name: text(document, "name"),
-    })
-}
-
-/// A new room's document (contract 10.4).
-pub(super) fn room_document(room: &Room) -> Document {
-    let mut document = doc! { "_id": room.id.as_str(), "fname": &room.name };
-    // Only channels and groups have names of their own; `name` is unique over all rooms.
-    if room.kind != RoomKind::Direct {
-        document.insert("name", &room.name);
+    if let Some(section) = setting.section {
+        document.insert("section", section);
     }
-    document.extend(doc! {
-        "t": room.kind.as_str(),
-        "msgs": 0,
-        "usersCount": count(room.members),
-    });
-    if let Some(creator) = &room.creator {
-        document.insert("u", summary_document(creator));
+    if let Kind::Choice { values, .. } = setting.kind {
+        let options = values.iter().map(|value| doc! { "key": *value, "i18nLabel": *value });
+        document.insert("values", options.collect::<Vec<_>>());
     }
-    document.extend(doc! {
-        "customFields": bson_fields(&room.custom_fields),
-        "broadcast": false,
-        "encrypted": false,
-        "ro": room.read_only,
-        "sysMes": true,
-        "ts": date(room.created_at),
-        "default": room.is_default,
-        "_updatedAt": date(room.updated_at),
-    });
     document
 }
 
 /// A count in the type that Rocket.Chat's driver writes.
 pub(super) fn count(number: u64) -> Bson {
     i32::try_from(number).map_or_else(|_| Bson::Int64(i64::try_from(number).unwrap_or(i64::MAX)), Bson::Int32)
-}
-
-fn summary_document(user: &UserSummary) -> Document {
-    let mut document = doc! { "_id": user.id.as_str(), "username": &user.username };
-    if let Some(name) = &user.name {
-        document.insert("name", name);
-    }
-    document
-}
-
-/// A new member's subscription (contract 6.5).
-pub(super) fn subscription_document(
-    subscription_id: String,
-    room: &Room,
-    member: &UserSummary,
-    roles: &[&str],
-    at: Timestamp,
-) -> Document {
-    let mut document = doc! {
-        "_id": subscription_id,
-        "rid": room.id.as_str(),
-        "t": room.kind.as_str(),
-        "name": &room.name,
-        "fname": &room.name,
-        "u": summary_document(member),
-        "open": true,
-        "alert": false,
-        "unread": 0,
-        "userMentions": 0,
-        "groupMentions": 0,
-        "ts": date(at),
-        "ls": date(at),
-        "_updatedAt": date(at),
-    };
-    if !roles.is_empty() {
-        document.insert("roles", roles);
-    }
-    document
-}
-
-/// A subscription as its member's place in a room.
-pub(super) fn membership(document: &Document) -> Result<Membership> {
-    let subscription_id = id(document, "subscription")?.to_owned();
-    let room = text(document, "rid").unwrap_or_default();
-    Ok(Membership {
-        subscription_id,
-        name: text(document, "name").or_else(|| text(document, "fname")).unwrap_or_else(|| room.clone()),
-        room: RoomId::from_stored(room),
-        kind: text(document, "t").unwrap_or_default(),
-        roles: subscription_roles(document),
-        unread: number(document, "unread").unwrap_or_default(),
-    })
-}
-
-/// The roles of a subscription.
-pub(super) fn subscription_roles(document: &Document) -> Vec<RoleId> {
-    role_ids(document, "roles").unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Odd documents of workspaces that are older than the rules.
 
+use serde_json::Value;
+
 use super::*;
+use crate::domain::room::RoomKind;
 use crate::store::StoreError;
 use mongodb::bson::DateTime;
 
@@ -84,7 +87,7 @@ fn a_token_without_its_date_is_an_undated_session() {
     let undated = token(&doc! { "matchingToken": [{ "when": "yesterday" }] }, &hash);
     assert_eq!(undated.map(|token| token.kind), Some(TokenKind::Session { issued_at: None }));
     let personal = token(&doc! { "matchingToken": [{ "type": "personalAccessToken" }] }, &hash);
-    assert_eq!(personal.map(|token| token.kind), Some(TokenKind::Personal));
+    assert_eq!(personal.map(|token| token.kind), Some(TokenKind::Personal { bypass_second_factor: false }));
     assert_eq!(token(&doc! { "matchingToken": [] }, &hash), None);
 }
 

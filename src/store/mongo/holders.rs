@@ -75,19 +75,12 @@ impl MongoStore {
 
     async fn list_account_holders(&self, role: &RoleId, page: Page) -> Result<Listing<User>> {
         let filter = doc! { "roles": role.as_str() };
-        let total = self.users().count_documents(filter.clone()).await.map_err(store_error)?;
+        let total = self.count_accounts(filter.clone(), doc! { "roles": 1, "username": 1, "_id": 1 }).await?;
         if page.count == Some(0) || page.offset >= total {
             return Ok(Listing { items: Vec::new(), total });
         }
-        let users = self.users();
-        let mut find =
-            users.find(filter).projection(documents::user_projection()).sort(doc! { "username": 1 }).skip(page.offset);
-        if let Some(count) = page.count {
-            find = find.limit(signed(count));
-        }
-        let found: Vec<Document> = find.await.map_err(store_error)?.try_collect().await.map_err(store_error)?;
-        let items = found.iter().map(documents::user).collect::<Result<_>>()?;
-        Ok(Listing { items, total })
+        let ids = self.ids_of_page(filter, doc! { "username": 1, "_id": 1 }, page).await?;
+        Ok(Listing { items: self.accounts_in_order(&ids).await?, total })
     }
 
     /// The server sorts by the username that each subscription carries and cuts the page; only its accounts are read.
@@ -125,7 +118,7 @@ impl MongoStore {
     }
 
     /// The accounts with those ids, in that order; read in parts, because a question may not be longer than 16 MiB.
-    async fn accounts_in_order(&self, ids: &[String]) -> Result<Vec<User>> {
+    pub(super) async fn accounts_in_order(&self, ids: &[String]) -> Result<Vec<User>> {
         let mut accounts = HashMap::with_capacity(ids.len());
         for part in ids.chunks(IDS_AT_ONCE) {
             let filter = doc! { "_id": { "$in": part } };
@@ -146,6 +139,7 @@ impl MongoStore {
     }
 }
 
-fn signed(number: u64) -> i64 {
+/// A number of items as a query takes it.
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -34,7 +34,13 @@ pub(super) const LOCKS: &str = "rolekeeper_locks";
 /// Ours: the record of changes.
 pub(super) const AUDIT: &str = "rolekeeper_audit";
 
-const ALL: [&str; 9] = [USERS, ROLES, PERMISSIONS, SUBSCRIPTIONS, ROOMS, SETTINGS, TRASH, LOCKS, AUDIT];
+/// Ours: see `second_factors`.
+pub(super) const SECOND_FACTORS: &str = "rolekeeper_second_factors";
+/// Ours: see `login_failures`.
+pub(super) const LOGIN_FAILURES: &str = "rolekeeper_failed_logins";
+
+const ALL: [&str; 11] =
+    [USERS, ROLES, PERMISSIONS, SUBSCRIPTIONS, ROOMS, SETTINGS, TRASH, LOCKS, AUDIT, SECOND_FACTORS, LOGIN_FAILURES];
 
 /// `NamespaceExists`.
 const EXISTS: i32 = 48;
@@ -60,7 +66,17 @@ fn needed() -> Vec<(&'static str, Document)> {
         ),
         (USERS, doc! { "key": { "roles": 1 }, "name": "roles_1", "sparse": true }),
         // Not Rocket.Chat's: the holders of a role in the order in which they are listed, page by page.
-        (USERS, doc! { "key": { "roles": 1, "username": 1 }, "name": "rolekeeper_roles_username" }),
+        (USERS, doc! { "key": { "roles": 1, "username": 1, "_id": 1 }, "name": "rolekeeper_roles_username_id" }),
+        // Not Rocket.Chat's: accounts in the orders in which they are listed, with the id that a page is made of.
+        (USERS, doc! { "key": { "username": 1, "_id": 1 }, "name": "rolekeeper_username_id" }),
+        (USERS, doc! { "key": { "name": 1, "_id": 1 }, "name": "rolekeeper_name_id" }),
+        (USERS, doc! { "key": { "createdAt": 1, "_id": 1 }, "name": "rolekeeper_createdAt_id" }),
+        (USERS, doc! { "key": { "lastLogin": 1, "_id": 1 }, "name": "rolekeeper_lastLogin_id" }),
+        // Not Rocket.Chat's: those who can log in and have not for long.
+        (
+            USERS,
+            doc! { "key": { "roles": 1, "active": 1, "lastLogin": 1 }, "name": "rolekeeper_roles_active_lastLogin" },
+        ),
         (USERS, doc! { "key": { "username": 1 }, "name": "username_insensitive", "collation": insensitive.clone() }),
         (
             USERS,
@@ -72,17 +88,40 @@ fn needed() -> Vec<(&'static str, Document)> {
         ),
         (SUBSCRIPTIONS, doc! { "key": { "rid": 1, "u._id": 1 }, "name": "rid_1_u._id_1", "unique": true }),
         (SUBSCRIPTIONS, doc! { "key": { "rid": 1, "roles": 1 }, "name": "rid_1_roles_1" }),
+        (SUBSCRIPTIONS, doc! { "key": { "rid": 1, "u.username": 1 }, "name": "rid_1_u.username_1" }),
         (SUBSCRIPTIONS, doc! { "key": { "roles": 1 }, "name": "roles_1", "sparse": true }),
         (SUBSCRIPTIONS, doc! { "key": { "u._id": 1 }, "name": "u._id_1" }),
         (ROOMS, doc! { "key": { "name": 1 }, "name": "name_1", "unique": true, "sparse": true }),
         // Not Rocket.Chat's: names of rooms without regard to case.
         (ROOMS, doc! { "key": { "name": 1 }, "name": "rolekeeper_name_insensitive", "collation": insensitive }),
+        // Not Rocket.Chat's: the rooms of a kind in the orders in which they are listed, page by page.
+        (ROOMS, doc! { "key": { "t": 1, "name": 1, "_id": 1 }, "name": "rolekeeper_t_name" }),
+        (ROOMS, doc! { "key": { "t": 1, "ts": 1, "_id": 1 }, "name": "rolekeeper_t_ts" }),
+        (ROOMS, doc! { "key": { "u._id": 1 }, "name": "u._id_1" }),
         (ROOMS, doc! { "key": { "default": 1 }, "name": "default_1", "sparse": true }),
         (TRASH, doc! { "key": { "__collection__": 1 }, "name": "__collection___1" }),
         (TRASH, doc! { "key": { "__collection__": 1, "_deletedAt": 1 }, "name": "rolekeeper_collection_deletedAt" }),
+        // What somebody was a member of.
+        (
+            TRASH,
+            doc! {
+                "key": { "u._id": 1, "_deletedAt": 1 },
+                "name": "rolekeeper_member_deletedAt",
+                "partialFilterExpression": { "__collection__": "subscription" },
+            },
+        ),
         (TRASH, doc! { "key": { "_deletedAt": 1 }, "name": "_deletedAt_1", "expireAfterSeconds": TRASH_SECONDS }),
         (AUDIT, doc! { "key": { "at": 1 }, "name": "at_1" }),
+        (SECOND_FACTORS, expiring()),
+        (LOGIN_FAILURES, doc! { "key": { "account": 1, "at": 1 }, "name": "account_1_at_1" }),
+        (LOGIN_FAILURES, doc! { "key": { "address": 1, "at": 1 }, "name": "address_1_at_1" }),
+        (LOGIN_FAILURES, expiring()),
     ]
+}
+
+/// Removes a document when its own time has come.
+fn expiring() -> Document {
+    doc! { "key": { "expiresAt": 1 }, "name": "expiresAt_1", "expireAfterSeconds": 0 }
 }
 
 /// Makes what is missing. Several nodes may do so at once.

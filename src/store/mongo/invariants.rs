@@ -9,10 +9,10 @@ use super::locks::Lock;
 use super::transaction::Transaction;
 use super::values::{text, texts};
 use super::{MongoStore, strings};
-use crate::domain::ids::{RoleId, UserId};
+use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::permission::ACCESS_PERMISSIONS;
 use crate::domain::role::{ADMIN, OWNER};
-use crate::domain::user::{KIND_APP, SoleOwnership};
+use crate::domain::user::{KIND_APP, SoleOwnership, User};
 use crate::store::Conflict;
 
 /// Accounts that can act (`User::can_act`).
@@ -58,6 +58,28 @@ impl MongoStore {
         Err(Conflict::PermissionsLockout.into())
     }
 
+    /// Refuses when an account is not to lose what a change would take from it: roles, or being able to act.
+    pub(super) async fn may_lose(&self, tx: &mut Transaction, before: &User, after: &User) -> Step<()> {
+        let switched_off = before.active && !after.active;
+        if !switched_off && before.roles().iter().all(|role| after.holds(role)) {
+            return Ok(());
+        }
+        if !tx.holds(&Lock::Administration) {
+            return Err(Failure::Outdated);
+        }
+        let admin = RoleId::from_stored(ADMIN);
+        let gives_up_admin = before.holds(&admin) && (switched_off || !after.holds(&admin));
+        if gives_up_admin && !self.others_can(tx, &before.id, &[ADMIN]).await? {
+            return Err(self.last_administrator(tx).await?);
+        }
+        let access = self.access_roles(tx).await?;
+        let keeps_access = after.can_act() && access.iter().any(|role| after.holds(&RoleId::from_stored(role)));
+        if keeps_access || self.others_can(tx, &before.id, &access_strs(&access)).await? {
+            return Ok(());
+        }
+        Err(Conflict::PermissionsLockout.into())
+    }
+
     /// Refuses when an active account is not to be switched off; `held` are its roles.
     pub(super) async fn may_be_deactivated(&self, tx: &mut Transaction, user: &UserId, held: &[RoleId]) -> Step<()> {
         if held.iter().any(|role| role.as_str() == ADMIN) && !self.others_can(tx, user, &[ADMIN]).await? {
@@ -96,16 +118,19 @@ impl MongoStore {
         Ok(found.and_then(|permission| texts(&permission, "roles")).unwrap_or_default())
     }
 
-    /// The rooms of which the account is the only owner, sorted by name.
+    /// The rooms of which the account is the only owner, sorted by name. Direct rooms have no use for owners.
     pub(super) async fn sole_rooms(&self, tx: &mut Transaction, user: &UserId) -> Step<Vec<SoleRoom>> {
-        let owning = doc! { "u._id": user.as_str(), "roles": OWNER };
         let projection = doc! { "rid": 1, "name": 1, "fname": 1 };
-        let owned = tx.find(&self.subscriptions(), owning, projection, doc! { "name": 1, "rid": 1 }, 0).await?;
+        let order = doc! { "name": 1, "rid": 1 };
+        let owned = tx.find(&self.subscriptions(), owned_by(user), projection, order, 0).await?;
         let mut sole = Vec::new();
         for subscription in owned {
             let Some(id) = text(&subscription, "rid") else {
                 continue;
             };
+            if !tx.holds(&Lock::Room(RoomId::from_stored(id.as_str()))) {
+                return Err(Failure::Outdated);
+            }
             let mut owners = others_in(&id, user);
             owners.insert("roles", OWNER);
             if tx.exists(&self.subscriptions(), owners).await? {
@@ -132,6 +157,11 @@ impl MongoStore {
         let found = tx.aggregate(&self.subscriptions(), pipeline).await?;
         Ok(found.first().and_then(|subscription| text(subscription, "_id")))
     }
+}
+
+/// The subscriptions of the rooms that an account owns, alone or with others.
+pub(super) fn owned_by(user: &UserId) -> Document {
+    doc! { "u._id": user.as_str(), "roles": OWNER, "t": { "$ne": "d" } }
 }
 
 /// Subscriptions of a room but for one member's.

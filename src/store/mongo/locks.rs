@@ -10,9 +10,10 @@ use mongodb::bson::{Document, doc};
 
 use super::documents;
 use super::error::{Failure, Step, is_duplicate};
+use super::invariants::owned_by;
 use super::transaction::Transaction;
 use super::{MongoStore, strings};
-use crate::domain::ids::RoleId;
+use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::role::Role;
 use crate::store::Result;
 
@@ -21,6 +22,8 @@ use crate::store::Result;
 pub(super) enum Lock {
     /// Whether that role is there to be named.
     Role(RoleId),
+    /// Who is a member of that room, and whether it is there.
+    Room(RoomId),
     /// Which names roles have.
     RoleNames,
     /// Which names rooms have.
@@ -38,6 +41,7 @@ impl Lock {
     fn key(&self) -> String {
         match self {
             Self::Role(id) => format!("role:{id}"),
+            Self::Room(id) => format!("room:{id}"),
             Self::RoleNames => "role-names".to_owned(),
             Self::RoomNames => "room-names".to_owned(),
             Self::UserNames => "user-names".to_owned(),
@@ -91,6 +95,18 @@ impl MongoStore {
         Ok(())
     }
 
+    /// Takes the locks of the rooms that an account owns: whoever leaves one of them at the same time, or gives up owning
+    /// it, counts on this owner, and this one on him. Which rooms these are is read outside of the transaction, as in
+    /// [`MongoStore::deletable`]; [`MongoStore::sole_rooms`] notices when that was out of date.
+    pub(super) async fn lock_owned_rooms(&self, tx: &mut Transaction, user: &UserId) -> Step<()> {
+        let order = doc! { "rid": 1 };
+        let owned = self.find(&self.subscriptions(), owned_by(user), doc! { "rid": 1 }, order).await?;
+        for room in owned.iter().filter_map(|subscription| subscription.get_str("rid").ok()) {
+            self.lock(tx, &Lock::Room(RoomId::from_stored(room))).await?;
+        }
+        Ok(())
+    }
+
     /// Those of the roles that exist and are not protected, each once, in one order for everybody. Read outside of the
     /// transaction, whose view must begin with its locks; [`MongoStore::locked_role`] and
     /// [`MongoStore::first_unknown_role`] notice when this was out of date. However many ids a caller names, there are
@@ -136,11 +152,11 @@ impl MongoStore {
         Ok(None)
     }
 
-    /// Removes the lock's document of a role that goes with this transaction. Removing is a write like any other, so
-    /// whoever wants the lock meanwhile still meets it.
-    pub(super) async fn drop_role_lock(&self, tx: &mut Transaction, role: &RoleId) -> Step<()> {
+    /// Removes the lock's document of what goes with this transaction. Removing is a write like any other, so whoever
+    /// wants the lock meanwhile still meets it.
+    pub(super) async fn drop_lock(&self, tx: &mut Transaction, lock: &Lock) -> Step<()> {
         self.locks()
-            .delete_one(doc! { "_id": Lock::Role(role.clone()).key() })
+            .delete_one(doc! { "_id": lock.key() })
             .session(&mut tx.session)
             .await
             .map(drop)
@@ -150,7 +166,7 @@ impl MongoStore {
     /// Whether a failure injection has switched this lock off.
     #[cfg(feature = "fault-injection")]
     fn skips(&self, lock: &Lock) -> bool {
-        !self.role_locks && matches!(lock, Lock::Role(_))
+        !self.role_locks && matches!(lock, Lock::Role(_) | Lock::Room(_) | Lock::Administration)
     }
 
     #[cfg(not(feature = "fault-injection"))]

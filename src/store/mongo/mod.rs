@@ -4,22 +4,32 @@
 //! Here: connecting, and what all parts share. `transaction` and `locks` hold the rules of concurrency, `documents`
 //! the shapes, `indexes` the names of collections; the other modules implement one trait each.
 
+mod activation;
 mod audit;
 mod connect;
+mod directory;
 mod documents;
 mod error;
 mod holders;
 mod indexes;
 mod invariants;
+mod invited;
 mod locks;
+mod login_failures;
 mod permissions;
 mod queues;
 mod roles;
+mod room_changes;
+mod room_documents;
+mod room_members;
 mod rooms;
+mod second_factors;
 mod seed;
 mod settings;
 mod tokens;
 mod transaction;
+mod user_changes;
+mod user_deletion;
 mod users;
 mod values;
 
@@ -77,8 +87,8 @@ impl MongoStore {
         })
     }
 
-    /// As [`MongoStore::connect`], but roles are not locked: shows that the locks are what keeps a deleted role from
-    /// being held.
+    /// As [`MongoStore::connect`], but neither roles nor rooms nor the administration are locked: shows that the locks are
+    /// what keeps a deleted role from being held, a room from losing its last owner, and the last administrator from going.
     ///
     /// # Errors
     /// As [`MongoStore::connect`].
@@ -125,6 +135,14 @@ impl MongoStore {
 
     fn locks(&self) -> Collection<Document> {
         self.database.collection(indexes::LOCKS)
+    }
+
+    fn second_factors(&self) -> Collection<Document> {
+        self.database.collection(indexes::SECOND_FACTORS)
+    }
+
+    fn login_failures(&self) -> Collection<Document> {
+        self.database.collection(indexes::LOGIN_FAILURES)
     }
 
     fn audit(&self) -> Collection<Document> {

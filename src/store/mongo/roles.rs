@@ -163,8 +163,9 @@ impl MongoStore {
             .await?;
         self.roles().delete_one(itself).session(&mut tx.session).await?;
         let permissions = self.remove_from_permissions(tx, id, by).await?;
-        self.drop_role_lock(tx, id).await?;
-        self.record(tx, by, Change::RoleDeleted { role, permissions }).await
+        let settings = self.remove_from_settings(tx, id, by).await?;
+        self.drop_lock(tx, &Lock::Role(id.clone())).await?;
+        self.record(tx, by, Change::RoleDeleted { role, permissions, settings }).await
     }
 
     /// Takes a role out of every permission; which ones had it.

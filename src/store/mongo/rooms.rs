@@ -17,10 +17,10 @@ use crate::domain::room::{NewRoom, Room, RoomKind, UserSummary};
 use crate::store::{Conflict, Result, RoomStore, StoreError, Unique};
 
 /// What the unique indexes of rooms keep apart.
-const UNIQUES: [(&str, Unique); 1] = [("name", Unique::RoomName)];
+pub(super) const UNIQUES: [(&str, Unique); 1] = [("name", Unique::RoomName)];
 
 /// A channel or group with that name.
-fn named(name: &str) -> Document {
+pub(super) fn named(name: &str) -> Document {
     doc! { "name": name, "t": { "$in": [RoomKind::Channel.as_str(), RoomKind::Group.as_str()] } }
 }
 
@@ -65,18 +65,8 @@ impl MongoStore {
         let creator =
             UserSummary { id: creator.id, username: creator.username.unwrap_or_default(), name: creator.name };
         let others = self.other_members(tx, new).await?;
-        let room = Room {
-            id: new.id.clone(),
-            name: new.name.clone(),
-            kind: new.kind,
-            creator: Some(creator.clone()),
-            members: others.len() as u64 + u64::from(!new.exclude_creator),
-            is_default: false,
-            read_only: new.read_only,
-            custom_fields: new.custom_fields.clone(),
-            created_at: by.at,
-            updated_at: by.at,
-        };
+        let members = others.len() as u64 + u64::from(!new.exclude_creator);
+        let room = new.clone().into_room(creator.clone(), members, by.at);
         let written = self.rooms().insert_one(documents::room_document(&room)).session(&mut tx.session).await;
         written.map_err(|error| taken(error, &UNIQUES))?;
         let mut members: Vec<(&UserSummary, &[&str])> = Vec::with_capacity(others.len() + 1);
@@ -122,7 +112,7 @@ impl MongoStore {
     }
 
     /// Makes accounts members of a room, with those roles.
-    async fn subscribe(
+    pub(super) async fn subscribe(
         &self,
         tx: &mut Transaction,
         room: &Room,

@@ -1,4 +1,5 @@
-//! Settings of the workspace: read as Rocket.Chat keeps them, never written.
+//! Settings of the workspace, read and written as Rocket.Chat keeps them (contract 6.7). Which settings there are and
+//! which of them name roles is said by `domain::setting`.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +7,14 @@ use async_trait::async_trait;
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
 
-use super::MongoStore;
-use super::values::json;
-use crate::store::{Result, SettingStore};
+use super::error::{Failure, Step, is_duplicate};
+use super::transaction::{Transaction, transact};
+use super::values::{date, json};
+use super::{MongoStore, documents, values};
+use crate::domain::audit::{AuditContext, Change};
+use crate::domain::ids::RoleId;
+use crate::domain::setting::{Setting, settings_that_name_roles};
+use crate::store::{Conflict, Result, SettingStore};
 
 #[async_trait]
 impl SettingStore for MongoStore {
@@ -25,5 +31,70 @@ impl SettingStore for MongoStore {
             Some((id.to_owned(), json(setting.get("value")?)))
         };
         Ok(found.iter().filter_map(entry).collect())
+    }
+
+    async fn set_setting(&self, setting: Setting, value: &Value, by: &AuditContext) -> Result<()> {
+        transact!(self, tx => self.set_setting_in(&mut tx, setting, value, by))
+    }
+}
+
+impl MongoStore {
+    async fn set_setting_in(
+        &self,
+        tx: &mut Transaction,
+        setting: Setting,
+        value: &Value,
+        by: &AuditContext,
+    ) -> Step<()> {
+        let roles = setting.roles_named_by(value);
+        self.lock_roles(tx, &roles).await?;
+        if let Some(unknown) = self.first_unknown_role(tx, &roles).await? {
+            return Err(Conflict::UnknownRole(unknown).into());
+        }
+        let before = self.stored_value(tx, setting.id).await?;
+        if before.as_ref() == Some(value) {
+            return Ok(());
+        }
+        self.put_value(tx, setting, value, by).await?;
+        self.record(tx, by, Change::of_setting(setting, before, value.clone())).await
+    }
+
+    /// Takes the role, which is locked, out of every setting that names it; which those were. A new value that names the
+    /// role would have to take its lock, and one that does not meets this one in the same document.
+    pub(super) async fn remove_from_settings(
+        &self,
+        tx: &mut Transaction,
+        role: &RoleId,
+        by: &AuditContext,
+    ) -> Step<Vec<String>> {
+        let mut affected = Vec::new();
+        for setting in settings_that_name_roles() {
+            let stored = self.stored_value(tx, setting.id).await?;
+            if let Some(left) = stored.and_then(|value| setting.without_role(&value, role)) {
+                self.put_value(tx, *setting, &left, by).await?;
+                affected.push(setting.id.to_owned());
+            }
+        }
+        Ok(affected)
+    }
+
+    async fn stored_value(&self, tx: &mut Transaction, id: &str) -> Step<Option<Value>> {
+        let found = tx.find_one(&self.settings(), doc! { "_id": id }, doc! { "value": 1 }).await?;
+        Ok(found.and_then(|setting| setting.get("value").map(json)))
+    }
+
+    async fn put_value(&self, tx: &mut Transaction, setting: Setting, value: &Value, by: &AuditContext) -> Step<()> {
+        let change = doc! {
+            "$set": { "value": values::bson(value), "_updatedAt": date(by.at) },
+            "$setOnInsert": documents::new_setting_document(&setting, by.at),
+        };
+        let settings = self.settings();
+        let write = settings.update_one(doc! { "_id": setting.id }, change).upsert(true).session(&mut tx.session).await;
+        match write {
+            Ok(_) => Ok(()),
+            // Somebody else has just stored the same setting for the first time.
+            Err(error) if is_duplicate(&error) => Err(Failure::Outdated),
+            Err(error) => Err(error.into()),
+        }
     }
 }

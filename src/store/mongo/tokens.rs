@@ -1,22 +1,23 @@
 //! Access tokens, inside the documents of their accounts (contract 2.2).
 
 use async_trait::async_trait;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 
-use super::error::Step;
+use super::documents::PERSONAL;
+use super::error::{Step, store_error};
 use super::transaction::{Transaction, transact};
 use super::values::{date, flag, text, time};
 use super::{MongoStore, documents};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::UserId;
-use crate::domain::token::{Token, TokenHash};
+use crate::domain::token::{NewPersonalToken, OtherTokens, PersonalToken, Remembered, Token, TokenHash};
 use crate::domain::user::User;
-use crate::store::{Conflict, Noun, Result, StoreError, TokenStore};
+use crate::store::{Conflict, Noun, Result, StoreError, TokenStore, Unique};
 
+/// Where the tokens of an account are.
+const TOKENS: &str = "services.resume.loginTokens";
 /// Where the hash of a token is.
 const HASH: &str = "services.resume.loginTokens.hashedToken";
-/// `type` of tokens that their owners make for programs.
-const PERSONAL: &str = "personalAccessToken";
 
 #[async_trait]
 impl TokenStore for MongoStore {
@@ -35,6 +36,103 @@ impl TokenStore for MongoStore {
     async fn remove_token(&self, user: &UserId, hash: &TokenHash, by: &AuditContext) -> Result<bool> {
         transact!(self, tx => self.remove_token_in(&mut tx, user, hash, by))
     }
+
+    async fn remove_all_tokens(&self, user: &UserId, by: &AuditContext) -> Result<bool> {
+        let some = doc! { "_id": user.as_str(), "services.resume.loginTokens.0": { "$exists": true } };
+        let none = doc! { "$set": { TOKENS: [], "_updatedAt": date(by.at) } };
+        let ended = Change::TokensEnded { user: user.clone(), kept_own: false, personal: true };
+        transact!(self, tx => self.change_tokens(&mut tx, &some, &none, ended.clone(), by))
+    }
+
+    async fn remove_other_tokens(
+        &self,
+        user: &UserId,
+        keep: &TokenHash,
+        others: OtherTokens,
+        by: &AuditContext,
+    ) -> Result<bool> {
+        let personal = others == OtherTokens::All;
+        let mut others = doc! { "hashedToken": { "$ne": keep.expose() } };
+        if !personal {
+            others.insert("type", doc! { "$ne": PERSONAL });
+        }
+        let some = doc! { "_id": user.as_str(), TOKENS: { "$elemMatch": others.clone() } };
+        let none = doc! { "$pull": { TOKENS: others }, "$set": { "_updatedAt": date(by.at) } };
+        let ended = Change::TokensEnded { user: user.clone(), kept_own: true, personal };
+        transact!(self, tx => self.change_tokens(&mut tx, &some, &none, ended.clone(), by))
+    }
+
+    async fn list_personal_tokens(&self, user: &UserId) -> Result<Vec<PersonalToken>> {
+        let fields = ["type", "name", "createdAt", "lastTokenPart", "bypassTwoFactor"];
+        let projection = fields.map(|field| (format!("{TOKENS}.{field}"), 1.into()));
+        let itself = doc! { "_id": user.as_str() };
+        let found = self.find_one(&self.users(), itself, Document::from_iter(projection)).await?;
+        let documents = found.as_ref().and_then(token_list).into_iter().flatten().filter_map(Bson::as_document);
+        Ok(documents.filter_map(documents::personal_token).collect())
+    }
+
+    async fn add_personal_token(
+        &self,
+        user: &UserId,
+        token: NewPersonalToken,
+        most: usize,
+        by: &AuditContext,
+    ) -> Result<()> {
+        transact!(self, tx => self.add_personal_token_in(&mut tx, user, &token, most, by))
+    }
+
+    async fn replace_personal_token(
+        &self,
+        user: &UserId,
+        name: &str,
+        hash: &TokenHash,
+        last_part: &str,
+        by: &AuditContext,
+    ) -> Result<bool> {
+        let replaced = doc! {
+            "$set": {
+                "services.resume.loginTokens.$.hashedToken": hash.expose(),
+                "services.resume.loginTokens.$.lastTokenPart": last_part,
+                "services.resume.loginTokens.$.createdAt": date(by.at),
+                "_updatedAt": date(by.at),
+            },
+            "$unset": {
+                "services.resume.loginTokens.$.twoFactorAuthorizedHash": "",
+                "services.resume.loginTokens.$.twoFactorAuthorizedUntil": "",
+            },
+        };
+        let (some, change) =
+            (named(user, name), Change::PersonalTokenReplaced { user: user.clone(), name: name.to_owned() });
+        transact!(self, tx => self.change_tokens(&mut tx, &some, &replaced, change.clone(), by))
+    }
+
+    async fn remove_personal_token(&self, user: &UserId, name: &str, by: &AuditContext) -> Result<bool> {
+        let removed = doc! {
+            "$pull": { TOKENS: { "type": PERSONAL, "name": name } },
+            "$set": { "_updatedAt": date(by.at) },
+        };
+        let (some, change) =
+            (named(user, name), Change::PersonalTokenRemoved { user: user.clone(), name: name.to_owned() });
+        transact!(self, tx => self.change_tokens(&mut tx, &some, &removed, change.clone(), by))
+    }
+
+    async fn remember_second_factor(&self, user: &UserId, hash: &TokenHash, shown: &Remembered) -> Result<()> {
+        let having = doc! { "_id": user.as_str(), HASH: hash.expose() };
+        let noted = doc! { "$set": {
+            "services.resume.loginTokens.$.twoFactorAuthorizedHash": shown.client.as_str(),
+            "services.resume.loginTokens.$.twoFactorAuthorizedUntil": date(shown.until),
+        } };
+        self.users().update_one(having, noted).await.map(drop).map_err(store_error)
+    }
+}
+
+/// An account with a personal token of that name; `$` in a change is that token.
+fn named(user: &UserId, name: &str) -> Document {
+    doc! { "_id": user.as_str(), TOKENS: { "$elemMatch": { "type": PERSONAL, "name": name } } }
+}
+
+fn token_list(account: &Document) -> Option<&Vec<Bson>> {
+    account.get_document("services").ok()?.get_document("resume").ok()?.get_array("loginTokens").ok()
 }
 
 impl MongoStore {
@@ -78,14 +176,12 @@ impl MongoStore {
     /// Hashes of all session tokens but the newest `keep`. Of tokens of the same time the one added last is the
     /// newest; one without a date is older than all others.
     async fn surplus_sessions(&self, tx: &mut Transaction, user: &UserId, keep: usize) -> Step<Vec<String>> {
-        let tokens = "services.resume.loginTokens";
-        let projection = ["hashedToken", "when", "type"].map(|field| (format!("{tokens}.{field}"), 1.into()));
+        let projection = ["hashedToken", "when", "type"].map(|field| (format!("{TOKENS}.{field}"), 1.into()));
         let projection = Document::from_iter(projection);
         let Some(account) = tx.find_one(&self.users(), doc! { "_id": user.as_str() }, projection).await? else {
             return Ok(Vec::new());
         };
-        let resume = account.get_document("services").and_then(|services| services.get_document("resume"));
-        let Ok(list) = resume.and_then(|resume| resume.get_array("loginTokens")) else {
+        let Some(list) = token_list(&account) else {
             return Ok(Vec::new());
         };
         let mut sessions: Vec<&Document> = list.iter().filter_map(|token| token.as_document()).collect();
@@ -93,6 +189,56 @@ impl MongoStore {
         sessions.sort_by_key(|token| time(token, "when"));
         sessions.truncate(sessions.len().saturating_sub(keep));
         Ok(sessions.into_iter().filter_map(|token| text(token, "hashedToken")).collect())
+    }
+
+    async fn add_personal_token_in(
+        &self,
+        tx: &mut Transaction,
+        user: &UserId,
+        token: &NewPersonalToken,
+        most: usize,
+        by: &AuditContext,
+    ) -> Step<()> {
+        let itself = doc! { "_id": user.as_str() };
+        let projection = doc! { "active": 1, "services.resume.loginTokens.type": 1 };
+        let Some(account) = tx.find_one(&self.users(), itself.clone(), projection).await? else {
+            return Err(StoreError::NotFound(Noun::User).into());
+        };
+        if !flag(&account, "active") {
+            return Err(Conflict::UserInactive.into());
+        }
+        if tx.exists(&self.users(), named(user, &token.name)).await? {
+            return Err(StoreError::AlreadyExists(Unique::TokenName).into());
+        }
+        let tokens = token_list(&account).into_iter().flatten().filter_map(Bson::as_document);
+        if tokens.filter(|token| token.get_str("type").ok() == Some(PERSONAL)).count() >= most {
+            return Err(Conflict::TooManyTokens.into());
+        }
+        // Two that add at once write the same document, so that the later one runs again and meets the name.
+        let added = doc! {
+            "$push": { TOKENS: documents::personal_token_document(token, by.at) },
+            "$set": { "_updatedAt": date(by.at) },
+        };
+        self.users().update_one(itself, added).session(&mut tx.session).await?;
+        let NewPersonalToken { name, bypass_second_factor, .. } = token.clone();
+        self.record(tx, by, Change::PersonalTokenCreated { user: user.clone(), name, bypass_second_factor }).await
+    }
+
+    /// Changes the tokens of the account that `having` finds, if it does.
+    async fn change_tokens(
+        &self,
+        tx: &mut Transaction,
+        having: &Document,
+        change: &Document,
+        done: Change,
+        by: &AuditContext,
+    ) -> Step<bool> {
+        let changed = self.users().update_one(having.clone(), change.clone()).session(&mut tx.session).await?;
+        if changed.matched_count == 0 {
+            return Ok(false);
+        }
+        self.record(tx, by, done).await?;
+        Ok(true)
     }
 
     async fn remove_token_in(

@@ -1,25 +1,27 @@
-//! Accounts: finding one, making one, switching one on or off. Their tokens are in `tokens`, what they hold in
-//! `roles`, and what may never go with them in `invariants`.
+//! Accounts: finding one and making one. Changing one is in `user_changes` and `user_deletion`, switching one on or off
+//! in `activation`, going through many in `directory`; tokens are in `tokens`.
+
+use std::collections::HashSet;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
 
 use super::error::{Step, store_error, taken};
-use super::invariants::ownership;
 use super::locks::Lock;
 use super::transaction::{Transaction, transact};
-use super::values::{date, text};
+use super::values::text;
 use super::{MongoStore, documents, ignore_case};
 use crate::domain::audit::{AuditContext, Change};
-use crate::domain::ids::{RoomId, UserId};
-use crate::domain::role::{ADMIN, OWNER};
+use crate::domain::ids::{RoleId, UserId};
+use crate::domain::role::ADMIN;
 use crate::domain::room::UserSummary;
 use crate::domain::user::{Activation, KIND_USER, Membership, NewUser, PasswordHash, User};
 use crate::store::{Conflict, Noun, Result, StoreError, Unique, UserStore, UsernameMatch};
 
 /// What the unique indexes of accounts keep apart.
-const UNIQUES: [(&str, Unique); 2] = [("emails.address", Unique::EmailAddress), ("username", Unique::Username)];
+pub(super) const UNIQUES: [(&str, Unique); 2] =
+    [("emails.address", Unique::EmailAddress), ("username", Unique::Username)];
 
 #[async_trait]
 impl UserStore for MongoStore {
@@ -53,12 +55,12 @@ impl UserStore for MongoStore {
     }
 
     async fn create_user(&self, user: NewUser, by: &AuditContext) -> Result<User> {
-        let user = without_repeated_roles(user);
+        let user = NewUser { roles: without_repeated_roles(user.roles.clone()), ..user };
         transact!(self, tx => self.create_user_in(&mut tx, &user, by))
     }
 
     async fn create_first_administrator(&self, user: NewUser, by: &AuditContext) -> Result<Option<User>> {
-        let user = without_repeated_roles(user);
+        let user = NewUser { roles: without_repeated_roles(user.roles.clone()), ..user };
         transact!(self, tx => self.create_first_administrator_in(&mut tx, &user, by))
     }
 
@@ -86,15 +88,9 @@ impl UserStore for MongoStore {
 }
 
 /// A list of roles is a set.
-fn without_repeated_roles(mut user: NewUser) -> NewUser {
-    let mut kept = Vec::with_capacity(user.roles.len());
-    for role in user.roles.drain(..) {
-        if !kept.contains(&role) {
-            kept.push(role);
-        }
-    }
-    user.roles = kept;
-    user
+pub(super) fn without_repeated_roles(roles: Vec<RoleId>) -> Vec<RoleId> {
+    let mut seen = HashSet::with_capacity(roles.len());
+    roles.into_iter().filter(|role| seen.insert(role.clone())).collect()
 }
 
 impl MongoStore {
@@ -183,84 +179,5 @@ impl MongoStore {
         let users = self.users();
         let find = users.find_one(filter).collation(ignore_case()).projection(doc! { "_id": 1 });
         Ok(find.session(&mut tx.session).await?.is_some())
-    }
-
-    async fn set_user_active_in(
-        &self,
-        tx: &mut Transaction,
-        id: &UserId,
-        activation: Activation,
-        by: &AuditContext,
-    ) -> Step<User> {
-        let active = activation == Activation::Activate;
-        if !active {
-            self.lock(tx, &Lock::Administration).await?;
-        }
-        let user = self.account(tx, id).await?;
-        if !active && user.active {
-            self.deactivate(tx, &user, activation, by).await?;
-        } else if !active {
-            self.end_tokens(tx, id).await?;
-        } else if !user.active {
-            let change = doc! { "$set": { "active": true, "_updatedAt": date(by.at) } };
-            self.users().update_one(doc! { "_id": id.as_str() }, change).session(&mut tx.session).await?;
-            self.archive_direct_messages(tx, &user, false).await?;
-            self.record(tx, by, Change::UserActivated { user: id.clone() }).await?;
-        }
-        self.account(tx, id).await
-    }
-
-    async fn deactivate(
-        &self,
-        tx: &mut Transaction,
-        user: &User,
-        activation: Activation,
-        by: &AuditContext,
-    ) -> Step<()> {
-        self.may_be_deactivated(tx, &user.id, user.roles()).await?;
-        let rooms = self.sole_rooms(tx, &user.id).await?;
-        if activation != Activation::DeactivateAndRelinquish && !rooms.is_empty() {
-            return Err(Conflict::SoleOwner(ownership(&rooms)).into());
-        }
-        let mut relinquished = Vec::new();
-        for room in rooms {
-            let Some(successor) = room.successor else {
-                continue;
-            };
-            let change = doc! { "$addToSet": { "roles": OWNER }, "$set": { "_updatedAt": date(by.at) } };
-            self.subscriptions().update_one(doc! { "_id": successor }, change).session(&mut tx.session).await?;
-            relinquished.push(RoomId::from_stored(room.id));
-        }
-        let change = doc! { "$set": { "active": false, "_updatedAt": date(by.at) } };
-        self.users().update_one(doc! { "_id": user.id.as_str() }, change).session(&mut tx.session).await?;
-        self.end_tokens(tx, &user.id).await?;
-        self.archive_direct_messages(tx, user, true).await?;
-        self.record(tx, by, Change::UserDeactivated { user: user.id.clone(), relinquished }).await
-    }
-
-    /// Marks what others have of their direct messages with the account, so that their clients put it away (or show
-    /// it again). The others are found by the account's own subscriptions, because the name alone has no index.
-    async fn archive_direct_messages(&self, tx: &mut Transaction, user: &User, archived: bool) -> Step<()> {
-        let Some(username) = &user.username else {
-            return Ok(());
-        };
-        let own = doc! { "u._id": user.id.as_str(), "t": "d" };
-        let own = tx.find(&self.subscriptions(), own, doc! { "rid": 1 }, Document::new(), 0).await?;
-        let rooms: Vec<&str> = own.iter().filter_map(|subscription| subscription.get_str("rid").ok()).collect();
-        if rooms.is_empty() {
-            return Ok(());
-        }
-        let theirs = doc! { "rid": { "$in": rooms }, "t": "d", "name": username };
-        let change = doc! { "$set": { "archived": archived } };
-        self.subscriptions().update_many(theirs, change).session(&mut tx.session).await?;
-        Ok(())
-    }
-
-    /// Ends every token of an account, personal ones included.
-    async fn end_tokens(&self, tx: &mut Transaction, id: &UserId) -> Step<()> {
-        let having = doc! { "_id": id.as_str(), "services.resume.loginTokens.0": { "$exists": true } };
-        let without = doc! { "$set": { "services.resume.loginTokens": [] } };
-        self.users().update_one(having, without).session(&mut tx.session).await?;
-        Ok(())
     }
 }

@@ -122,18 +122,20 @@ fn names_in_rooms_only(db: &Connection, role: &RoleId, limit: usize) -> Result<V
     )
 }
 
+/// How many accounts hold a role of the workspace.
+pub(super) const COUNT_HOLDERS: &str = "SELECT COUNT(*) FROM user_roles WHERE role_id = ?2";
+
+/// A page of them, in the order of an index: no account is read but those on it.
+pub(super) const SELECT_HOLDERS: &str = select_user!(
+    "JOIN user_roles h ON h.user_id = u.id WHERE h.role_id = ?2 ORDER BY h.username, h.user_id LIMIT ?3 OFFSET ?4"
+);
+
 /// Accounts that hold the role where its scope says, sorted by username.
 pub(super) fn list(db: &Connection, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>> {
     // The room is the first parameter so that a statement can leave it out and still count as many as it is given.
     // The page is cut before accounts are read in full: a role can have very many holders.
     let (count, select) = match (role.scope, room) {
-        (RoleScope::Users, _) => (
-            "SELECT COUNT(*) FROM user_roles WHERE role_id = ?2",
-            select_user!(
-                "WHERE u.id IN (SELECT p.id FROM user_roles h JOIN users p ON p.id = h.user_id WHERE h.role_id = ?2 \
-                 ORDER BY p.username, p.id LIMIT ?3 OFFSET ?4) ORDER BY u.username, u.id"
-            ),
-        ),
+        (RoleScope::Users, _) => (COUNT_HOLDERS, SELECT_HOLDERS),
         (RoleScope::Subscriptions, Some(_)) => (
             "SELECT COUNT(*) FROM subscriptions s JOIN subscription_roles h ON h.subscription_id = s.id \
              WHERE s.room_id = ?1 AND h.role_id = ?2",
@@ -184,8 +186,17 @@ pub(super) fn require_other_administrator(db: &Connection, user: &UserId) -> Res
 
 /// Refuses when, as things are inside this transaction, nobody who can act could administer permissions.
 pub(super) fn require_keeper_of_permissions(db: &Connection) -> Result<()> {
+    require_keeper(db, User::can_act)
+}
+
+/// Refuses when nobody but `user` who can act could administer permissions.
+pub(super) fn require_other_keeper_of_permissions(db: &Connection, user: &UserId) -> Result<()> {
+    require_keeper(db, |holder| holder.can_act() && holder.id != *user)
+}
+
+fn require_keeper(db: &Connection, fits: impl Fn(&User) -> bool) -> Result<()> {
     for role in super::permissions::roles_of(db, ACCESS_PERMISSIONS)? {
-        if any_holder(db, &role, User::can_act)? {
+        if any_holder(db, &role, &fits)? {
             return Ok(());
         }
     }

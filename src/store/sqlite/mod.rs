@@ -2,18 +2,28 @@
 //! a whole and the way of an operation to its thread (`worker`); each trait has its file, `query` the forms in which
 //! SQLite is asked, `holders` and `seed` what several of them need, `schema/` the tables.
 
+mod activation;
 mod audit;
+mod directory;
 mod holders;
+mod login_failures;
 mod open;
 mod permissions;
+#[cfg(test)]
+mod plan_tests;
 mod query;
 mod roles;
+mod room_changes;
+mod room_members;
 mod rooms;
+mod second_factors;
 mod seed;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod user_changes;
+mod user_deletion;
 mod users;
 mod worker;
 
@@ -96,6 +106,15 @@ impl SqliteStore {
     {
         let (by, ids) = (by.clone(), Arc::clone(&self.ids));
         self.writer.run(Access::Write, move |db| work(&Tx { db, by: &by, ids: ids.as_ref() })).await
+    }
+
+    /// As [`SqliteStore::write`], for what leaves nothing on record.
+    async fn change<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.writer.run(Access::Write, work).await
     }
 }
 

@@ -8,7 +8,7 @@ use super::SqliteStore;
 use super::holders::{self, RoleList};
 use super::permissions;
 use super::query::{Query as _, Tx, json, time, unreadable};
-use super::users;
+use super::{settings, users};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{RoleId, RoleRef, RoomId};
 use crate::domain::role::{
@@ -43,7 +43,8 @@ fn find(db: &Connection, id: &RoleId) -> Result<Option<Role>> {
     db.first(select_role!("WHERE id = ?1"), [id.as_str()], role)
 }
 
-fn require(db: &Connection, id: &RoleId) -> Result<Role> {
+/// The role with that id, or the refusal that it is not there.
+pub(super) fn require(db: &Connection, id: &RoleId) -> Result<Role> {
     find(db, id)?.ok_or(StoreError::NotFound(Noun::Role))
 }
 
@@ -124,8 +125,9 @@ fn delete(tx: &Tx<'_>, id: &RoleId) -> Result<()> {
     role.deletable(&holders::usage(tx.db, id)?)?;
     tx.trash(COLLECTION, id.as_str(), &role)?;
     let permissions = permissions::remove_role(tx, id)?;
+    let settings = settings::remove_role(tx, id)?;
     tx.db.change("DELETE FROM roles WHERE id = ?1", [id.as_str()])?;
-    tx.record(Change::RoleDeleted { role, permissions })
+    tx.record(Change::RoleDeleted { role, permissions, settings })
 }
 
 /// The list that the assignment is about, and the room when it is a room's; `None` when the user is not a member.

@@ -14,32 +14,47 @@ use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::role::{OWNER, name_key};
 use crate::domain::room::{NewRoom, Room, RoomKind, UserSummary};
 use crate::domain::user::{Activation, Membership, SoleOwnership, User};
+use crate::domain::user_change::{Bequest, Relinquish};
 use crate::store::{Conflict, Result, RoomStore, StoreError, Unique};
 
+/// The columns that [`room`] reads, of `rooms`, and what follows them.
 macro_rules! select_room {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, kind, creator, is_default, read_only, custom_fields, created_at, updated_at, \
+            "SELECT id, name, kind, creator, is_default, read_only, archived, custom_fields, details, created_at, \
+             updated_at, \
              (SELECT COUNT(*) FROM subscriptions WHERE room_id = rooms.id) AS members FROM rooms ",
             $rest
         )
     };
 }
 
-fn room(row: &Row<'_>) -> Result<Room> {
+pub(super) use select_room;
+
+/// Reads the columns of `select_room!`.
+pub(super) fn room(row: &Row<'_>) -> Result<Room> {
     let kind: String = row.get("kind")?;
+    let name: String = row.get("name")?;
     Ok(Room {
         id: RoomId::from_stored(row.get::<_, String>("id")?),
-        name: row.get("name")?,
+        display_name: name.clone(),
+        name,
         kind: RoomKind::parse(&kind).ok_or_else(|| unreadable("kind"))?,
         creator: optional_json(row, "creator")?,
         members: row.get::<_, i64>("members")?.unsigned_abs(),
         is_default: row.get("is_default")?,
         read_only: row.get("read_only")?,
+        archived: row.get("archived")?,
         custom_fields: json(row, "custom_fields")?,
+        details: json(row, "details")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
+}
+
+/// The room with that id.
+pub(super) fn find(db: &Connection, id: &RoomId) -> Result<Option<Room>> {
+    db.first(select_room!("WHERE id = ?1"), [id.as_str()], room)
 }
 
 /// What the name is compared by; `None` for a kind whose names may repeat.
@@ -56,8 +71,8 @@ fn name_is_taken(db: &Connection, kind: RoomKind, name: &str) -> Result<bool> {
 
 fn insert(db: &Connection, room: &Room) -> Result<()> {
     db.change(
-        "INSERT INTO rooms (id, name, name_key, kind, creator, is_default, read_only, custom_fields, created_at, \
-         updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO rooms (id, name, name_key, kind, creator, is_default, read_only, archived, custom_fields, \
+         details, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         (
             room.id.as_str(),
             &room.name,
@@ -66,7 +81,9 @@ fn insert(db: &Connection, room: &Room) -> Result<()> {
             room.creator.as_ref().map(to_json).transpose()?,
             room.is_default,
             room.read_only,
+            room.archived,
             to_json(&room.custom_fields)?,
+            to_json(&room.details)?,
             room.created_at.as_millis(),
             room.updated_at.as_millis(),
         ),
@@ -84,7 +101,7 @@ pub(super) fn insert_absent(db: &Connection, room: &Room) -> Result<bool> {
 }
 
 /// Makes somebody a member, without roles, and gives back his list of them.
-fn subscribe(tx: &Tx<'_>, room: &RoomId, user: &UserId) -> Result<RoleList> {
+pub(super) fn subscribe(tx: &Tx<'_>, room: &RoomId, user: &UserId) -> Result<RoleList> {
     let id = tx.ids.object_id();
     tx.db.change(
         "INSERT INTO subscriptions (id, room_id, user_id, unread, joined_at, updated_at) VALUES (?1, ?2, ?3, 0, ?4, ?4)",
@@ -112,20 +129,10 @@ fn create(tx: &Tx<'_>, new: NewRoom) -> Result<Room> {
         return Err(StoreError::AlreadyExists(Unique::RoomName));
     }
     let members = other_members(tx.db, &new)?;
-    let room = Room {
-        id: new.id,
-        name: new.name,
-        kind: new.kind,
-        creator: Some(summary(&creator)),
-        members: members.len() as u64 + u64::from(!new.exclude_creator),
-        is_default: false,
-        read_only: new.read_only,
-        custom_fields: new.custom_fields,
-        created_at: tx.by.at,
-        updated_at: tx.by.at,
-    };
+    let joins = !new.exclude_creator;
+    let room = new.into_room(summary(&creator), members.len() as u64 + u64::from(joins), tx.by.at);
     insert(tx.db, &room)?;
-    if !new.exclude_creator {
+    if joins {
         let owner = RoleId::from_stored(OWNER);
         roles::require_known(tx.db, [&owner])?;
         subscribe(tx, &room.id, &creator.id)?.add(tx, &owner)?;
@@ -136,7 +143,7 @@ fn create(tx: &Tx<'_>, new: NewRoom) -> Result<Room> {
     tx.record(Change::RoomCreated {
         room: room.id.clone(),
         name: room.name.clone(),
-        owner: (!new.exclude_creator).then_some(creator.id),
+        owner: joins.then_some(creator.id),
         members: room.members,
     })?;
     Ok(room)
@@ -154,7 +161,7 @@ fn other_members(db: &Connection, new: &NewRoom) -> Result<Vec<UserId>> {
     Ok(members)
 }
 
-fn summary(user: &User) -> UserSummary {
+pub(super) fn summary(user: &User) -> UserSummary {
     UserSummary { id: user.id.clone(), username: user.username.clone().unwrap_or_default(), name: user.name.clone() }
 }
 
@@ -162,15 +169,17 @@ fn summary(user: &User) -> UserSummary {
 struct SoleRoom {
     id: RoomId,
     name: String,
+    is_default: bool,
     successor: Option<RoleList>,
 }
 
+/// Direct rooms have no use for owners.
 fn sole_rooms(db: &Connection, user: &UserId) -> Result<Vec<SoleRoom>> {
     db.all(
-        "SELECT r.id, r.name, (SELECT m.id FROM subscriptions m JOIN users u ON u.id = m.user_id \
+        "SELECT r.id, r.name, r.is_default, (SELECT m.id FROM subscriptions m JOIN users u ON u.id = m.user_id \
          WHERE m.room_id = r.id AND m.user_id <> ?1 AND u.active ORDER BY m.joined_at, m.seq LIMIT 1) AS successor \
          FROM subscriptions s JOIN subscription_roles h ON h.subscription_id = s.id AND h.role_id = ?2 \
-         JOIN rooms r ON r.id = s.room_id WHERE s.user_id = ?1 AND NOT EXISTS (SELECT 1 FROM subscriptions o \
+         JOIN rooms r ON r.id = s.room_id AND r.kind <> 'd' WHERE s.user_id = ?1 AND NOT EXISTS (SELECT 1 FROM subscriptions o \
          JOIN subscription_roles oh ON oh.subscription_id = o.id AND oh.role_id = ?2 \
          WHERE o.room_id = s.room_id AND o.user_id <> ?1) ORDER BY r.name, r.id",
         [user.as_str(), OWNER],
@@ -178,6 +187,7 @@ fn sole_rooms(db: &Connection, user: &UserId) -> Result<Vec<SoleRoom>> {
             Ok(SoleRoom {
                 id: RoomId::from_stored(row.get::<_, String>("id")?),
                 name: row.get("name")?,
+                is_default: row.get("is_default")?,
                 successor: row.get::<_, Option<String>>("successor")?.map(RoleList::OfSubscription),
             })
         },
@@ -202,6 +212,30 @@ pub(super) fn settle_ownership(tx: &Tx<'_>, user: &UserId, activation: Activatio
         }
     }
     Ok(relinquished)
+}
+
+/// Finds an owner for each room that an account is about to leave without one, and says which rooms go instead.
+///
+/// # Errors
+/// `Conflict(SoleOwner)` unless it is confirmed.
+pub(super) fn hand_over(tx: &Tx<'_>, user: &UserId, relinquish: Relinquish) -> Result<Bequest> {
+    let rooms = sole_rooms(tx.db, user)?;
+    if relinquish == Relinquish::Refuse {
+        return refuse_sole_ownership(rooms).map(|()| Bequest::default());
+    }
+    let (owner, mut bequest) = (RoleId::from_stored(OWNER), Bequest::default());
+    for room in rooms {
+        match room.successor {
+            Some(successor) => {
+                successor.add(tx, &owner)?;
+                bequest.relinquished.push(room.id);
+            }
+            // New accounts join it; it does not go with one of them.
+            None if room.is_default => {}
+            None => bequest.deleted.push(room.id),
+        }
+    }
+    Ok(bequest)
 }
 
 fn refuse_sole_ownership(rooms: Vec<SoleRoom>) -> Result<()> {
@@ -238,7 +272,7 @@ pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membersh
 impl RoomStore for SqliteStore {
     async fn find_room(&self, id: &RoomId) -> Result<Option<Room>> {
         let id = id.clone();
-        self.read(move |db| db.first(select_room!("WHERE id = ?1"), [id.as_str()], room)).await
+        self.read(move |db| find(db, &id)).await
     }
 
     async fn find_room_by_name(&self, name: &str) -> Result<Option<Room>> {

@@ -1,19 +1,59 @@
-//! Settings of the workspace: stored values only; which settings there are and what they default to is not known here.
+//! Settings of the workspace: stored values only. Which settings there are, what they default to and which of them name
+//! roles is said by `domain::setting`.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use serde_json::Value;
 
 use super::SqliteStore;
-use super::query::{Query as _, json, text, to_json};
+use super::query::{Query as _, Tx, json, text, to_json};
+use super::roles;
+use crate::domain::audit::{AuditContext, Change};
+use crate::domain::ids::RoleId;
+use crate::domain::setting::{Setting, settings_that_name_roles};
 use crate::store::{Result, SettingStore};
+
+fn find(db: &Connection, id: &str) -> Result<Option<Value>> {
+    db.first("SELECT value FROM settings WHERE id = ?1", [id], |row| json(row, "value"))
+}
+
+fn put(db: &Connection, id: &str, value: &Value) -> Result<()> {
+    db.change(
+        "INSERT INTO settings (id, value) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET value = excluded.value",
+        (id, to_json(value)?),
+    )
+}
+
+fn set(tx: &Tx<'_>, setting: Setting, value: Value) -> Result<()> {
+    roles::require_known(tx.db, &setting.roles_named_by(&value))?;
+    let before = find(tx.db, setting.id)?;
+    if before.as_ref() == Some(&value) {
+        return Ok(());
+    }
+    put(tx.db, setting.id, &value)?;
+    tx.record(Change::of_setting(setting, before, value))
+}
+
+/// Takes the role out of every setting that names it and gives back which those were.
+pub(super) fn remove_role(tx: &Tx<'_>, role: &RoleId) -> Result<Vec<String>> {
+    let mut affected = Vec::new();
+    for setting in settings_that_name_roles() {
+        let stored = find(tx.db, setting.id)?;
+        if let Some(left) = stored.and_then(|value| setting.without_role(&value, role)) {
+            put(tx.db, setting.id, &left)?;
+            affected.push(setting.id.to_owned());
+        }
+    }
+    Ok(affected)
+}
 
 #[async_trait]
 impl SettingStore for SqliteStore {
     async fn find_setting(&self, id: &str) -> Result<Option<Value>> {
         let id = id.to_owned();
-        self.read(move |db| db.first("SELECT value FROM settings WHERE id = ?1", [id], |row| json(row, "value"))).await
+        self.read(move |db| find(db, &id)).await
     }
 
     async fn find_settings(&self, ids: &[&str]) -> Result<BTreeMap<String, Value>> {
@@ -22,5 +62,10 @@ impl SettingStore for SqliteStore {
         let sql = "SELECT id, value FROM settings WHERE id IN (SELECT value FROM json_each(?1))";
         let found = self.read(move |db| db.all(sql, [ids], |row| Ok((text(row)?, json(row, "value")?)))).await?;
         Ok(found.into_iter().collect())
+    }
+
+    async fn set_setting(&self, setting: Setting, value: &Value, by: &AuditContext) -> Result<()> {
+        let value = value.clone();
+        self.write(by, move |tx| set(tx, setting, value)).await
     }
 }

@@ -301,6 +301,7 @@ async fn a_room_passes_to_its_oldest_active_member() {
         exclude_creator: false,
         read_only: false,
         custom_fields: serde_json::Map::new(),
+        details: serde_json::Map::new(),
     };
     let room = store.create_room(room, &by()).await.unwrap();
     assert_eq!(room.members, 3);
@@ -376,5 +377,8 @@ async fn the_newest_sessions_stay_and_personal_tokens_are_not_counted() {
     assert_eq!((owner.updated_at, owner.last_login.map(Timestamp::as_millis)), (Some(AT), Some(AT.as_millis() + 3)));
     assert_eq!(token.kind, TokenKind::Session { issued_at: owner.last_login });
     let personal = crate::domain::token::TokenHash::from_stored("p");
-    assert_eq!(store.find_token_owner(&personal).await.unwrap().unwrap().1.kind, TokenKind::Personal);
+    assert_eq!(
+        store.find_token_owner(&personal).await.unwrap().unwrap().1.kind,
+        TokenKind::Personal { bypass_second_factor: false }
+    );
 }

@@ -1,5 +1,5 @@
-//! Accounts: the table of them, how a new one is made, and switching one on or off. Tokens are in `tokens`; the rooms
-//! that an account would leave without an owner are dealt with in `rooms`.
+//! Accounts: the table of them and how a new one is made. Changing one is in `user_changes` and `user_deletion`,
+//! switching one on or off in `activation`, going through many in `directory`; tokens are in `tokens`.
 
 use std::collections::HashSet;
 
@@ -8,9 +8,9 @@ use rusqlite::{Connection, Row};
 
 use super::SqliteStore;
 use super::query::{Query as _, Tx, bounded, json, optional_time, text, to_json};
-use super::{holders, roles, rooms, tokens};
+use super::{activation, holders, roles, rooms};
 use crate::domain::audit::{AuditContext, Change};
-use crate::domain::ids::{RoleId, UserId};
+use crate::domain::ids::UserId;
 use crate::domain::role::{ADMIN, caseless_key};
 use crate::domain::user::{Activation, KIND_USER, Membership, NewUser, PasswordHash, SecondFactors, User};
 use crate::store::{Noun, Result, StoreError, Unique, UserStore, UsernameMatch};
@@ -126,14 +126,20 @@ fn insert(tx: &Tx<'_>, user: &User, password: Option<&PasswordHash>) -> Result<(
             to_json(&user.profile)?,
         ),
     )?;
+    insert_emails(tx.db, user)?;
+    let list = holders::RoleList::OfUser(user.id.clone());
+    user.roles().iter().try_for_each(|role| list.add(tx, role))
+}
+
+/// Writes the addresses of an account that has none in the table.
+pub(super) fn insert_emails(db: &Connection, user: &User) -> Result<()> {
     for (position, email) in user.emails.iter().enumerate() {
-        tx.db.change(
+        db.change(
             "INSERT INTO user_emails (user_id, position, address, address_key, verified) VALUES (?1, ?2, ?3, ?4, ?5)",
             (user.id.as_str(), position as i64, &email.address, caseless_key(&email.address), email.verified),
         )?;
     }
-    let list = holders::RoleList::OfUser(user.id.clone());
-    user.roles().iter().try_for_each(|role| list.add(tx, role))
+    Ok(())
 }
 
 fn create_first_administrator(tx: &Tx<'_>, new: NewUser) -> Result<Option<User>> {
@@ -141,35 +147,6 @@ fn create_first_administrator(tx: &Tx<'_>, new: NewUser) -> Result<Option<User>>
         return Ok(None);
     }
     create(tx, new).map(Some)
-}
-
-fn set_active(tx: &Tx<'_>, id: &UserId, activation: Activation) -> Result<User> {
-    let user = require(tx.db, id)?;
-    let active = activation == Activation::Activate;
-    if !active {
-        tokens::end_all(tx, id)?;
-    }
-    if user.active == active {
-        return Ok(user);
-    }
-    tx.db.change("UPDATE users SET active = ?2, updated_at = ?3 WHERE id = ?1", (id.as_str(), active, tx.now()))?;
-    let change = if active {
-        Change::UserActivated { user: id.clone() }
-    } else {
-        require_dispensable(tx.db, &user)?;
-        let relinquished = rooms::settle_ownership(tx, id, activation)?;
-        Change::UserDeactivated { user: id.clone(), relinquished }
-    };
-    tx.record(change)?;
-    require(tx.db, id)
-}
-
-/// Refuses when the workspace cannot do without the account, which counts as deactivated already.
-fn require_dispensable(db: &Connection, user: &User) -> Result<()> {
-    if user.holds(&RoleId::from_stored(ADMIN)) {
-        holders::require_other_administrator(db, &user.id)?;
-    }
-    holders::require_keeper_of_permissions(db)
 }
 
 #[async_trait]
@@ -211,7 +188,7 @@ impl UserStore for SqliteStore {
 
     async fn set_user_active(&self, id: &UserId, activation: Activation, by: &AuditContext) -> Result<User> {
         let id = id.clone();
-        self.write(by, move |tx| set_active(tx, &id, activation)).await
+        self.write(by, move |tx| activation::set_active(tx, &id, activation)).await
     }
 
     async fn list_memberships(&self, id: &UserId) -> Result<Vec<Membership>> {

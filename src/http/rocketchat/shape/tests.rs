@@ -312,3 +312,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_text_that_must_be_filled_is() {
+    const SHAPE: Shape = Shape::closed(&[Field::required_text("userId").filled()]);
+    for empty in [json!(""), json!(null)] {
+        let refusal = fit(&SHAPE, json!({"userId": empty}), Source::Body).unwrap_err();
+        assert_eq!(refusal, "must NOT have fewer than 1 characters");
+    }
+    assert!(fit(&SHAPE, json!({"userId": 0}), Source::Body).is_ok());
+}

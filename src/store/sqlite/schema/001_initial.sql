@@ -41,6 +41,7 @@ CREATE TABLE users (
     active          INTEGER NOT NULL,
     password_bcrypt TEXT,
     totp            INTEGER,
+    totp_secret     TEXT,
     email_codes     INTEGER,
     created_at      INTEGER,
     updated_at      INTEGER,
@@ -48,6 +49,10 @@ CREATE TABLE users (
     profile         TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX users_kind ON users (kind);
+CREATE INDEX users_name ON users (name);
+CREATE INDEX users_created ON users (created_at);
+CREATE INDEX users_last_login ON users (last_login);
+CREATE INDEX users_idle ON users (active, last_login);
 
 CREATE TABLE user_emails (
     user_id     TEXT    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -62,18 +67,62 @@ CREATE TABLE user_roles (
     user_id  TEXT    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     position INTEGER NOT NULL,
     role_id  TEXT    NOT NULL REFERENCES roles (id) ON DELETE RESTRICT,
+    -- The account's own, so that an index has the holders of a role in the order of their names; kept by the triggers.
+    username TEXT,
     PRIMARY KEY (user_id, position)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX user_roles_role ON user_roles (role_id, user_id);
+CREATE INDEX user_roles_names ON user_roles (role_id, username, user_id);
+CREATE TRIGGER user_roles_named AFTER INSERT ON user_roles BEGIN
+    UPDATE user_roles SET username = (SELECT username FROM users WHERE id = NEW.user_id)
+    WHERE user_id = NEW.user_id AND position = NEW.position;
+END;
+CREATE TRIGGER user_roles_renamed AFTER UPDATE OF username ON users WHEN OLD.username IS NOT NEW.username BEGIN
+    UPDATE user_roles SET username = NEW.username WHERE user_id = NEW.id;
+END;
 
 CREATE TABLE login_tokens (
-    seq       INTEGER PRIMARY KEY,
-    hash      TEXT    NOT NULL UNIQUE,
-    user_id   TEXT    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    personal  INTEGER NOT NULL,
-    issued_at INTEGER
+    seq                  INTEGER PRIMARY KEY,
+    hash                 TEXT    NOT NULL UNIQUE,
+    user_id              TEXT    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    personal             INTEGER NOT NULL,
+    issued_at            INTEGER,
+    -- Of personal ones.
+    name                 TEXT,
+    last_part            TEXT,
+    bypass_second_factor INTEGER NOT NULL DEFAULT 0,
+    -- The second factor that was shown with it: by which client, and until when that counts.
+    shown_by             TEXT,
+    shown_until          INTEGER
 ) STRICT;
 CREATE INDEX login_tokens_user ON login_tokens (user_id, personal, issued_at);
+CREATE UNIQUE INDEX login_tokens_name ON login_tokens (user_id, name) WHERE name IS NOT NULL;
+
+CREATE TABLE backup_codes (
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash    TEXT NOT NULL,
+    PRIMARY KEY (user_id, hash)
+) STRICT, WITHOUT ROWID;
+
+-- What was tried lately. `last_step` is the newest step whose code was used.
+CREATE TABLE second_factor_attempts (
+    user_id   TEXT    NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    last_step INTEGER,
+    attempts  INTEGER NOT NULL DEFAULT 0,
+    since     INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Of accounts and of names that nobody has; see domain::login_failure.
+CREATE TABLE login_failures (
+    seq       INTEGER PRIMARY KEY,
+    account   TEXT    NOT NULL,
+    address   TEXT,
+    at        INTEGER NOT NULL,
+    forget_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX login_failures_account ON login_failures (account, at);
+CREATE INDEX login_failures_address ON login_failures (address, at);
+CREATE INDEX login_failures_forget ON login_failures (forget_at);
 
 CREATE TABLE rooms (
     seq           INTEGER PRIMARY KEY,
@@ -85,10 +134,17 @@ CREATE TABLE rooms (
     creator       TEXT,
     is_default    INTEGER NOT NULL,
     read_only     INTEGER NOT NULL,
+    archived      INTEGER NOT NULL,
+    -- What whoever wants to join has to know, where the room asks for it.
+    join_code     TEXT,
     custom_fields TEXT    NOT NULL,
+    details       TEXT    NOT NULL,
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX rooms_name ON rooms (kind, name, id);
+CREATE INDEX rooms_created ON rooms (kind, created_at, id);
+CREATE INDEX rooms_creator ON rooms (json_extract(creator, '$._id'));
 CREATE INDEX rooms_default ON rooms (is_default) WHERE is_default = 1;
 
 CREATE TABLE subscriptions (
@@ -120,6 +176,8 @@ CREATE TABLE trash (
     PRIMARY KEY (collection, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX trash_deleted ON trash (collection, deleted_at);
+-- What somebody was a member of.
+CREATE INDEX trash_member ON trash (json_extract(document, '$.u._id'), deleted_at) WHERE collection = 'subscription';
 
 -- AUTOINCREMENT: a number of the record is never given twice, not even after its end was cut off.
 CREATE TABLE audit (

@@ -1,4 +1,10 @@
-//! `users.*` (contract 9).
+//! `users.*` (contract 9): making accounts, looking at one, switching one on and off. Changing and deleting are in
+//! `update` and `delete`, lists in `list`, what people prefer in `preferences`.
+
+mod delete;
+mod list;
+mod preferences;
+mod update;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -12,6 +18,11 @@ use crate::http::requirement::{AnyUser, CreateUsers, EditActiveStatus, Later};
 use crate::service::ServiceError;
 use crate::service::error::UserRefusal;
 use crate::service::users::{AccountRequest, UserQuery};
+
+pub use delete::{deactivate_idle_users, delete_own_account, delete_user};
+pub use list::{check_username, list_users, list_users_by_status, suggest_users};
+pub use preferences::{set_preferences, show_preferences};
+pub use update::{update_own_account, update_user};
 
 /// Body of `users.create`.
 #[derive(Deserialize)]
@@ -50,11 +61,12 @@ impl Input for CreateUser {
         // Letters cannot be sent from here; accepted, so that existing scripts run.
         Field::boolean("sendWelcomeEmail").nullable(),
         Field::boolean("verified").nullable(),
-        Field::any("customFields").nullable(),
+        Field::any("customFields"),
         Field::text("fields"),
         Field::text("freeSwitchExtension"),
         Field::new("phones", Kind::List(&Shape::open(&[]))),
     ]);
+    const SECOND_FACTOR: bool = true;
 }
 
 impl CreateUser {
@@ -142,7 +154,7 @@ impl Input for SetActiveStatus {
     const SHAPE: Shape = Shape::closed(&[
         Field::required_text("userId"),
         Field::boolean("activeStatus").required(),
-        Field::boolean("confirmRelinquish"),
+        Field::boolean("confirmRelinquish").nullable(),
     ]);
 }
 

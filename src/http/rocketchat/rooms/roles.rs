@@ -1,0 +1,59 @@
+//! The roles of a room: `addOwner`, `removeOwner` and their like, `roles`, `moderators`, each of `channels.*` and of
+//! `groups.*` (contract 10.2 and 10.3).
+
+use serde_json::json;
+
+use super::{Family, RoomAndUser, RoomInQuery, view};
+use crate::http::answer::{Answer, Empty, success};
+use crate::http::call::Call;
+use crate::http::requirement::{AnyUser, Later, Requirement, SetLeader, SetModerator, SetOwner};
+use crate::service::error::{RoomRole, RoomRoleChange};
+
+/// `POST addOwner`.
+pub async fn add_owner<F: Family>(call: Call<Later<SetOwner, 400>, RoomAndUser>) -> Answer {
+    change::<F, _>(&call, RoomRoleChange::Give(RoomRole::Owner)).await
+}
+
+/// `POST removeOwner`.
+pub async fn remove_owner<F: Family>(call: Call<Later<SetOwner, 400>, RoomAndUser>) -> Answer {
+    change::<F, _>(&call, RoomRoleChange::Take(RoomRole::Owner)).await
+}
+
+/// `POST addModerator`.
+pub async fn add_moderator<F: Family>(call: Call<Later<SetModerator, 400>, RoomAndUser>) -> Answer {
+    change::<F, _>(&call, RoomRoleChange::Give(RoomRole::Moderator)).await
+}
+
+/// `POST removeModerator`.
+pub async fn remove_moderator<F: Family>(call: Call<Later<SetModerator, 400>, RoomAndUser>) -> Answer {
+    change::<F, _>(&call, RoomRoleChange::Take(RoomRole::Moderator)).await
+}
+
+/// `POST addLeader`.
+pub async fn add_leader<F: Family>(call: Call<Later<SetLeader, 400>, RoomAndUser>) -> Answer {
+    change::<F, _>(&call, RoomRoleChange::Give(RoomRole::Leader)).await
+}
+
+/// `POST removeLeader`.
+pub async fn remove_leader<F: Family>(call: Call<Later<SetLeader, 400>, RoomAndUser>) -> Answer {
+    change::<F, _>(&call, RoomRoleChange::Take(RoomRole::Leader)).await
+}
+
+async fn change<F: Family, P: Requirement>(call: &Call<P, RoomAndUser>, change: RoomRoleChange) -> Answer {
+    let (room, user) = (call.input.room.reference(), call.input.user.reference());
+    call.services().change_room_role(&call.caller, F::KIND, &room, &user, change).await?;
+    Ok(success(Empty {}))
+}
+
+/// `GET channels.roles`, `GET groups.roles`.
+pub async fn list_room_roles<F: Family>(call: Call<AnyUser, RoomInQuery>) -> Answer {
+    let holders = call.services().list_room_roles(&call.caller, F::KIND, &call.input.room.reference()).await?;
+    let roles: Vec<_> = holders.iter().map(view::roles_in_room).collect();
+    Ok(success(json!({"roles": roles})))
+}
+
+/// `GET channels.moderators`, `GET groups.moderators`.
+pub async fn list_moderators<F: Family>(call: Call<AnyUser, RoomInQuery>) -> Answer {
+    let moderators = call.services().list_moderators(&call.caller, F::KIND, &call.input.room.reference()).await?;
+    Ok(success(json!({"moderators": moderators})))
+}

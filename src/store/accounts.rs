@@ -1,0 +1,70 @@
+//! The traits for accounts that exist: changing and deleting them, and going through many. The rules of every method are
+//! those of the parent module; making, finding and switching one account on or off is `UserStore` there.
+
+use async_trait::async_trait;
+
+use super::{Listing, Page, Result};
+use crate::domain::audit::AuditContext;
+use crate::domain::ids::{RoomId, UserId};
+use crate::domain::user::User;
+use crate::domain::user_change::{IdleAccounts, Relinquish, UserPatch};
+use crate::domain::user_list::{UserFilter, UserOrder};
+
+/// Changes of accounts that exist.
+#[async_trait]
+pub trait UserChangeStore {
+    /// Changes an account as `UserPatch::applied` says and returns it. What the patch does not name stays, fields
+    /// unknown to us included. A list of roles is a set: repeated ones count once. Where username or name change, they
+    /// change in the account's subscriptions and in the rooms that name it as their creator as well. A deactivation does
+    /// what `set_user_active` says, and ends every token whatever the patch says of them. When nothing differs, there is
+    /// no audit entry and `_updatedAt` stays. Audit: `UserUpdated` with what differs.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(User)`; `Conflict(RolesChanged)` when the roles are to be replaced and are others than
+    /// `RolesChange::from` says, as a set; `AlreadyExists(Username)`, `AlreadyExists(EmailAddress)`, both without regard
+    /// to case, when another account has it; `Conflict(UnknownRole)`; `Conflict(LastAdministrator)` when the account
+    /// loses `admin`, or is deactivated holding it, and no other account that can act holds it;
+    /// `Conflict(PermissionsLockout)` when it loses a role or is deactivated and afterwards nobody who can act would
+    /// hold, in his own list, a role that `access-permissions` names; `Conflict(SoleOwner)` as in `set_user_active`.
+    async fn update_user(&self, id: &UserId, patch: UserPatch, by: &AuditContext) -> Result<User>;
+
+    /// Deletes an account with everything that is its own: its tokens end, its subscriptions go with the roles in them,
+    /// direct rooms with at most one other member go altogether, and the rooms it leaves count one member less. Of the
+    /// rooms of which it was the only owner, each gets the active member of longest standing as owner; one without such
+    /// a member goes with all that is in it and is returned, in the order of the rooms' names; a default room always
+    /// stays. What is deleted is copied to the trash. Audit: `UserDeleted`.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(User)`; when the account is active: `Conflict(LastAdministrator)`,
+    /// `Conflict(PermissionsLockout)` as for its deactivation; `Conflict(SoleOwner)` unless it is confirmed that rooms
+    /// are relinquished.
+    async fn delete_user(&self, id: &UserId, relinquish: Relinquish, by: &AuditContext) -> Result<Vec<RoomId>>;
+
+    /// Deactivates up to `limit` accounts that are idle, those first whose last log-in was longest ago, each as
+    /// `set_user_active` does with `DeactivateAndRelinquish`; how many it were. Accounts whose deactivation
+    /// `set_user_active` would refuse stay active and are not counted. 0 means that there are no more.
+    /// Audit: `IdleUsersDeactivated`, unless there are none.
+    async fn deactivate_idle_users(&self, idle: &IdleAccounts, limit: u64, by: &AuditContext) -> Result<u64>;
+}
+
+/// Going through accounts.
+#[async_trait]
+pub trait UserDirectory {
+    /// Every account, of any kind, active or not, in that order.
+    async fn list_users(&self, order: UserOrder, page: Page) -> Result<Listing<User>>;
+
+    /// Accounts that are all that `filter` says, in that order. Unlike for `list_users`, every account may have to be
+    /// looked at.
+    async fn find_users(&self, filter: &UserFilter, order: UserOrder, page: Page) -> Result<Listing<User>>;
+
+    /// Active accounts whose username begins with `prefix`, without regard to case, at most `limit`, sorted by username
+    /// without regard to case; those among `except` (usernames) are left out. `sharing_rooms_with` leaves only accounts
+    /// that are members of a room of which that one is a member too, itself included.
+    async fn suggest_users(
+        &self,
+        prefix: &str,
+        except: &[String],
+        sharing_rooms_with: Option<&UserId>,
+        limit: u64,
+    ) -> Result<Vec<User>>;
+}
