@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::ids::{PermissionId, RoleId, RoomId, UserId};
+use super::ids::{OrganizationId, PermissionId, RoleId, RoomId, UserId};
+use super::organization::OrganizationRole;
 use super::permission::Permission;
 use super::role::Role;
 use super::room::RoomKind;
@@ -148,6 +149,31 @@ pub enum Change {
     RoomRenamed { room: RoomId, before: String, after: String },
     /// A channel became a group, or the other way round.
     RoomKindChanged { room: RoomId, before: RoomKind, after: RoomKind },
+    /// An organization was made; its first Owner.
+    OrganizationCreated { organization: OrganizationId, name: String, user: UserId },
+    /// An organization got another name.
+    OrganizationRenamed { organization: OrganizationId, before: String, after: String },
+    /// An organization is gone with its roles and its last member.
+    OrganizationDeleted { organization: OrganizationId, name: String },
+    /// A custom role of an organization was made.
+    OrganizationRoleCreated { organization: OrganizationId, role: RoleId, after: OrganizationRole },
+    /// A custom role of an organization was redefined.
+    OrganizationRoleUpdated {
+        organization: OrganizationId,
+        role: RoleId,
+        before: OrganizationRole,
+        after: OrganizationRole,
+    },
+    /// A custom role of an organization is gone.
+    OrganizationRoleDeleted { organization: OrganizationId, role: RoleId, before: OrganizationRole },
+    /// A member of an organization got a role.
+    OrganizationRoleAssigned { organization: OrganizationId, role: RoleId, user: UserId },
+    /// A member of an organization lost a role.
+    OrganizationRoleUnassigned { organization: OrganizationId, role: RoleId, user: UserId },
+    /// Somebody joined an organization.
+    OrganizationMemberAdded { organization: OrganizationId, user: UserId },
+    /// Somebody left an organization, and lost these roles with it.
+    OrganizationMemberRemoved { organization: OrganizationId, user: UserId, roles: Vec<RoleId> },
 }
 
 /// One line of the record.

@@ -96,6 +96,11 @@ id_type! {
     PermissionId
 }
 
+id_type! {
+    /// Id of an organization: `org_` and 24 hexadecimal digits. Its custom roles have a [`RoleId`] that begins with `role_`.
+    OrganizationId
+}
+
 /// A role as a caller may name it: by id or by name (contract `roles.delete`, 4.6). The id wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRef(String);

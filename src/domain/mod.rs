@@ -4,18 +4,22 @@
 //! this crate. Whoever asks "may he?" or "can this role go?" (an endpoint, a dry run, a test) calls the same function.
 
 pub mod audit;
+pub mod capability;
 pub mod decide;
 pub mod fields;
 pub mod ids;
 pub mod login_failure;
+pub mod organization;
 pub mod password_policy;
 pub mod permission;
 pub mod preferences;
 pub mod profile;
+pub mod receipt;
 pub mod role;
 pub mod room;
 pub mod room_change;
 pub mod setting;
+pub mod system_role;
 pub mod time;
 pub mod token;
 pub mod totp;

@@ -26,6 +26,8 @@ pub const CREATE_C: &str = "create-c";
 pub const CREATE_P: &str = "create-p";
 /// Make tokens for programs of one's own.
 pub const CREATE_PERSONAL_ACCESS_TOKENS: &str = "create-personal-access-tokens";
+/// Create teams, and organizations.
+pub const CREATE_TEAM: &str = "create-team";
 /// Create accounts for others.
 pub const CREATE_USER: &str = "create-user";
 /// Delete accounts.
@@ -258,7 +260,7 @@ pub const DEFAULT_GRANTS: &[Grants] = &[
         permissions: &[
             "access-marketplace",
             CREATE_PERSONAL_ACCESS_TOKENS,
-            "create-team",
+            CREATE_TEAM,
             "allow-internal-voice-calls",
             "allow-external-voice-calls",
             "test-push-notifications",

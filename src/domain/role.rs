@@ -86,13 +86,7 @@ impl Role {
     /// # Errors
     /// The reason why not; protection is named before use.
     pub fn deletable(&self, usage: &RoleUsage) -> Result<(), Undeletable> {
-        if self.protected {
-            return Err(Undeletable::Protected);
-        }
-        if !usage.is_free() {
-            return Err(Undeletable::InUse(usage.clone()));
-        }
-        Ok(())
+        deletable(self.protected, usage)
     }
 
     /// Whether everybody may know who holds the role: it is of the workspace and has a description (contract 4.9).
@@ -110,6 +104,20 @@ impl Role {
         }
         Ok(())
     }
+}
+
+/// Whether a role may be deleted, be it of the workspace or of an organization, given everything that holds it.
+///
+/// # Errors
+/// The reason why not; protection is named before use.
+pub fn deletable(protected: bool, usage: &RoleUsage) -> Result<(), Undeletable> {
+    if protected {
+        return Err(Undeletable::Protected);
+    }
+    if !usage.is_free() {
+        return Err(Undeletable::InUse(usage.clone()));
+    }
+    Ok(())
 }
 
 /// Where an assignment lives.

@@ -11,6 +11,8 @@
 //! refused before it came to be counted (401, 403, 400 of a query or body) uses nothing up and tells no rate, as in the
 //! original: asking for the rate of nobody in particular would cost a look into the store for each refused request.
 
+pub mod organization;
+
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +64,17 @@ impl Gate {
         origin: &Origin,
         caller: Option<&Caller>,
     ) -> Result<(), ApiError> {
-        let Some(quota) = self.services.quota(caller, I::RATE).await? else { return Ok(()) };
+        self.count_as(I::RATE, request, origin, caller).await
+    }
+
+    async fn count_as(
+        &self,
+        rate: Rate,
+        request: &HttpRequest,
+        origin: &Origin,
+        caller: Option<&Caller>,
+    ) -> Result<(), ApiError> {
+        let Some(quota) = self.services.quota(caller, rate).await? else { return Ok(()) };
         let standing = self.limiter.count(key(request, origin), quota);
         request.extensions_mut().insert(standing);
         standing.wait.map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests { seconds }))

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, web};
 
+use super::call::organization::Asked;
 use super::call::{Guarded, Parameters};
 use super::openapi::{show_document, show_page};
+use super::organizations::body::{Field, Source};
+use super::organizations::rule::Who;
 use super::public::{answer_not_found, answer_options, show_health, show_metrics, show_readiness};
 use super::requirement::Access;
 use super::rocketchat::rooms::{Channels, Groups};
@@ -134,6 +137,80 @@ pub fn operations() -> Vec<Operation> {
     ]
 }
 
+/// Every operation of the surface of organizations, with the status of its success.
+#[rustfmt::skip]
+pub fn organization_operations() -> Vec<OrganizationOperation> {
+    use super::organizations::{audit, capabilities, members, organizations, roles, users};
+    let (read, make, edit, end) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
+        asked(&read, 200, "/v1/capabilities", capabilities::list_capabilities, "Everything that a role can allow"),
+        asked(&read, 200, "/v1/organizations", organizations::list_organizations, "One's own organizations"),
+        asked(&make, 201, "/v1/organizations", organizations::create_organization, "Create an organization"),
+        asked(&read, 200, "/v1/organizations/{organization_id}", organizations::show_organization, "An organization"),
+        asked(&edit, 200, "/v1/organizations/{organization_id}", organizations::rename_organization, "Rename an organization"),
+        asked(&end, 204, "/v1/organizations/{organization_id}", organizations::delete_organization, "Delete an organization that has no other member"),
+        asked(&read, 200, "/v1/organizations/{organization_id}/roles", roles::list_roles, "Every role of an organization"),
+        asked(&make, 201, "/v1/organizations/{organization_id}/roles", roles::create_role, "Create a custom role"),
+        asked(&read, 200, "/v1/organizations/{organization_id}/roles/templates", roles::list_templates, "Proposals for custom roles"),
+        asked(&read, 200, "/v1/organizations/{organization_id}/roles/{role_id}", roles::show_role, "A role"),
+        asked(&edit, 200, "/v1/organizations/{organization_id}/roles/{role_id}", roles::update_role, "Change a custom role"),
+        asked(&end, 204, "/v1/organizations/{organization_id}/roles/{role_id}", roles::delete_role, "Delete a custom role that nobody holds"),
+        asked(&read, 200, "/v1/organizations/{organization_id}/roles/{role_id}/members", members::list_role_members, "The holders of a role"),
+        asked(&make, 201, "/v1/organizations/{organization_id}/roles/{role_id}/members", members::assign_role, "Give a role to a member"),
+        asked(&end, 204, "/v1/organizations/{organization_id}/roles/{role_id}/members/{user_id}", members::unassign_role, "Take a role from a member"),
+        asked(&read, 200, "/v1/organizations/{organization_id}/users", users::list_users, "The members of an organization"),
+        asked(&make, 201, "/v1/organizations/{organization_id}/users/add", users::add_user, "Add an account to an organization"),
+        asked(&end, 204, "/v1/organizations/{organization_id}/users/{user_id}", users::remove_user, "Remove a member from an organization"),
+        asked(&read, 200, "/v1/organizations/{organization_id}/users/{user_id}/effective-permissions", users::show_effective_permissions, "What a member may do"),
+        asked(&read, 200, "/v1/organizations/{organization_id}/audit-log", audit::list_entries, "The record of an organization"),
+        asked(&read, 200, "/v1/organizations/{organization_id}/audit-log/export", audit::export_entries, "The record of an organization as a table"),
+    ]
+}
+
+/// A route of organizations with what its handler says of it.
+pub struct OrganizationOperation {
+    /// How it is called.
+    pub method: Method,
+    /// Its address, parameters of the path in braces.
+    pub path: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+    /// The status of a success.
+    pub success: u16,
+    /// Who may call it.
+    pub who: Who,
+    /// What it takes.
+    pub fields: &'static [Field],
+    /// Where from.
+    pub source: Source,
+    route: Route,
+}
+
+fn asked<F, A>(
+    method: &Method,
+    success: u16,
+    path: &'static str,
+    handler: F,
+    summary: &'static str,
+) -> OrganizationOperation
+where
+    F: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + Asked + 'static,
+{
+    let route = if *method == Method::GET { either_get() } else { web::method(method.clone()) };
+    let (who, fields, source) = (A::WHO, A::FIELDS, A::SOURCE);
+    OrganizationOperation {
+        method: method.clone(),
+        path,
+        summary,
+        success,
+        who,
+        fields,
+        source,
+        route: route.to(handler),
+    }
+}
+
 /// A route with what its handler says of it.
 pub struct Operation {
     /// How it is called.
@@ -152,7 +229,10 @@ pub struct Operation {
 /// Tells actix every route.
 pub fn routes(config: &mut web::ServiceConfig) {
     let mut resources = BTreeMap::new();
-    for Operation { path, route, .. } in operations() {
+    let of_organizations = organization_operations().into_iter().map(|operation| (operation.path, operation.route));
+    let of_workspace = operations().into_iter().map(|operation| (operation.path, operation.route));
+    // In the order of their addresses, in which a word comes before a parameter in its place.
+    for (path, route) in of_workspace.chain(of_organizations) {
         let known = resources.remove(path).unwrap_or_else(|| resource(path));
         resources.insert(path, known.route(route));
     }

@@ -121,7 +121,8 @@ impl Services {
         Ok(matches!(decide(permission.as_ref(), user.roles(), &self.restrictions), Decision::Granted { .. }))
     }
 
-    async fn is_live(&self, token: &Token) -> Result<bool> {
+    /// Whether a token still counts.
+    pub(super) async fn is_live(&self, token: &Token) -> Result<bool> {
         if matches!(token.kind, TokenKind::Personal { .. }) {
             return Ok(true);
         }

@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod error;
 mod login_blocks;
+pub mod organizations;
 pub mod passwords;
 pub mod permissions;
 pub mod rates;

@@ -25,24 +25,27 @@ pub trait UserChangeStore {
     /// to case, when another account has it; `Conflict(UnknownRole)`; `Conflict(LastAdministrator)` when the account
     /// loses `admin`, or is deactivated holding it, and no other account that can act holds it;
     /// `Conflict(PermissionsLockout)` when it loses a role or is deactivated and afterwards nobody who can act would
-    /// hold, in his own list, a role that `access-permissions` names; `Conflict(SoleOwner)` as in `set_user_active`.
+    /// hold, in his own list, a role that `access-permissions` names; `Organization(LastOwner)` and `Conflict(SoleOwner)`
+    /// as in `set_user_active`.
     async fn update_user(&self, id: &UserId, patch: UserPatch, by: &AuditContext) -> Result<User>;
 
     /// Deletes an account with everything that is its own: its tokens end, its subscriptions go with the roles in them,
-    /// direct rooms with at most one other member go altogether, and the rooms it leaves count one member less. Of the
+    /// direct rooms with at most one other member go altogether, and the rooms it leaves count one member less. Its
+    /// memberships of organizations go with their roles. Of the
     /// rooms of which it was the only owner, each gets the active member of longest standing as owner; one without such
     /// a member goes with all that is in it and is returned, in the order of the rooms' names; a default room always
-    /// stays. What is deleted is copied to the trash. Audit: `UserDeleted`.
+    /// stays. What is deleted is copied to the trash. Audit: `OrganizationMemberRemoved` for each organization that it was
+    /// a member of, in the order of their ids, and `UserDeleted`.
     ///
     /// # Errors
     /// In this order: `NotFound(User)`; when the account is active: `Conflict(LastAdministrator)`,
-    /// `Conflict(PermissionsLockout)` as for its deactivation; `Conflict(SoleOwner)` unless it is confirmed that rooms
+    /// `Conflict(PermissionsLockout)`, `Organization(LastOwner)` as for its deactivation; `Conflict(SoleOwner)` unless it is confirmed that rooms
     /// are relinquished.
     async fn delete_user(&self, id: &UserId, relinquish: Relinquish, by: &AuditContext) -> Result<Vec<RoomId>>;
 
     /// Deactivates up to `limit` accounts that are idle, those first whose last log-in was longest ago, each as
     /// `set_user_active` does with `DeactivateAndRelinquish`; how many it were. Accounts whose deactivation
-    /// `set_user_active` would refuse stay active and are not counted. 0 means that there are no more.
+    /// `set_user_active` would refuse stay active and are not counted. There may be more until it were 0.
     /// Audit: `IdleUsersDeactivated`, unless there are none.
     async fn deactivate_idle_users(&self, idle: &IdleAccounts, limit: u64, by: &AuditContext) -> Result<u64>;
 }

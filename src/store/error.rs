@@ -1,6 +1,7 @@
 //! Everything a store can answer instead of a result. The list is closed: a driver's own error never leaves `store`.
 
-use crate::domain::ids::RoleId;
+use crate::domain::capability::Capability;
+use crate::domain::ids::{OrganizationId, RoleId};
 use crate::domain::role::{RoleUsage, Undeletable};
 use crate::domain::room_change::{Kept, LastOwner};
 use crate::domain::user::SoleOwnership;
@@ -43,6 +44,10 @@ pub enum Noun {
     User,
     /// A room.
     Room,
+    /// An organization.
+    Organization,
+    /// Somebody's membership of an organization.
+    Member,
 }
 
 /// Values that may exist once.
@@ -58,6 +63,10 @@ pub enum Unique {
     RoomName,
     /// Among the tokens that an account has for programs.
     TokenName,
+    /// By `name_key`, within an organization and against the system roles.
+    OrganizationRoleName,
+    /// One membership for each account in an organization.
+    Member,
 }
 
 /// Rules that a change can break.
@@ -98,6 +107,34 @@ pub enum Conflict {
     RoomKept(Kept),
     /// The account has as many tokens for programs as it may have.
     TooManyTokens,
+    /// Something of an organization.
+    Organization(OrganizationConflict),
+}
+
+/// Rules of organizations that a change can break.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrganizationConflict {
+    /// The change is meant for another revision than this one.
+    OtherRevision(u64),
+    /// The role lets its holders do what the giver cannot do himself.
+    BeyondOneself(Vec<Capability>),
+    /// No Owner who can act would be left.
+    LastOwner {
+        /// Of which organization.
+        organization: OrganizationId,
+        /// Its name.
+        name: String,
+    },
+    /// The organization has members besides the one who would go with it; how many in all.
+    OtherMembers(u64),
+    /// Another request has taken the place of the one that makes this change.
+    OutOfTurn,
+}
+
+impl From<OrganizationConflict> for StoreError {
+    fn from(conflict: OrganizationConflict) -> Self {
+        Self::Conflict(Conflict::Organization(conflict))
+    }
 }
 
 impl From<Conflict> for StoreError {

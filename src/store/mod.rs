@@ -16,6 +16,7 @@
 pub mod accounts;
 pub mod error;
 pub mod mongo;
+pub mod organizations;
 pub mod page;
 pub mod room_changes;
 pub mod room_members;
@@ -39,7 +40,8 @@ use crate::domain::totp::{BackupCodeHash, TotpSecret};
 use crate::domain::user::{Activation, Membership, NewUser, PasswordHash, User};
 
 pub use accounts::{UserChangeStore, UserDirectory};
-pub use error::{Conflict, Noun, Result, StoreError, Unique};
+pub use error::{Conflict, Noun, OrganizationConflict, Result, StoreError, Unique};
+pub use organizations::{Order, OrganizationStore, ReceiptStore};
 pub use page::{Listing, Page};
 pub use room_changes::{JoinCode, RoomChangeStore};
 pub use room_members::RoomMemberStore;
@@ -217,7 +219,8 @@ pub trait UserStore {
     /// # Errors
     /// In this order: `NotFound(User)`; for an active account that is to be deactivated: `Conflict(LastAdministrator)`
     /// when it holds `admin` and no other account that can act does; `Conflict(PermissionsLockout)` as in
-    /// `unassign_role`; `Conflict(SoleOwner)` when it is the only owner of a room, unless it relinquishes: then the
+    /// `unassign_role`; `Organization(LastOwner)` when it is an Owner of an organization and no other account that can
+    /// act is; `Conflict(SoleOwner)` when it is the only owner of a room, unless it relinquishes: then the
     /// member of longest standing whose account is active becomes owner of each room that has one; a room without
     /// such a member stays as it is.
     async fn set_user_active(&self, id: &UserId, activation: Activation, by: &AuditContext) -> Result<User>;
@@ -423,6 +426,8 @@ pub trait Store:
     + LoginFailureStore
     + SettingStore
     + AuditStore
+    + OrganizationStore
+    + ReceiptStore
     + Send
     + Sync
 {

@@ -40,7 +40,7 @@ async fn every_operation_says_what_a_reader_needs(server: &TestServer) {
         }
         assert_eq!(operation["security"] == serde_json::json!([]), operation["x-permission"].is_null(), "{name}");
         let responses = operation["responses"].as_object().unwrap();
-        assert!(responses.contains_key("200"), "{name}");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
         let needs_an_account = operation["x-permission"].is_object();
         assert!(responses.contains_key("401") || !needs_an_account, "{name}");
         assert_eq!(responses.contains_key("429"), operation["x-rate-limit"].is_object(), "{name}");

@@ -38,6 +38,7 @@ macro_rules! on_every_store {
 }
 
 mod authorization;
+mod authorization_organizations;
 mod bodies;
 mod channels;
 mod description;
@@ -51,6 +52,11 @@ mod me;
 mod member_lists;
 mod old_names;
 mod order_of_checks;
+mod organizations;
+mod organizations_access;
+mod organizations_idempotency;
+mod organizations_race;
+mod organizations_samples;
 mod outage;
 mod permissions;
 mod public;

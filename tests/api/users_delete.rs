@@ -11,7 +11,7 @@ async fn delete(actor: &Actor<'_>, body: Value) -> Answer {
     actor.post("users.delete", body).await
 }
 
-fn digest(password: &str) -> String {
+pub fn digest(password: &str) -> String {
     Sha256::digest(password.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -47,7 +47,7 @@ impl TestStore {
         self.store.delete_user(&user.id, relinquish, &self.by()).await
     }
 
-    async fn session(&self, user: &User, text: &str) {
+    pub async fn session(&self, user: &User, text: &str) {
         self.store.add_session_token(&user.id, &TokenText::new(text).hash(), 50, &self.by()).await.unwrap();
     }
 

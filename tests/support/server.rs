@@ -257,6 +257,11 @@ impl TestServer {
         String::from_utf8(answer).unwrap()
     }
 
+    /// Where it answers, without a slash at the end.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The circumstances of a change that the test makes past the server.
     pub fn by(&self) -> AuditContext {
         AuditContext::system(self.clock.now())
@@ -404,6 +409,11 @@ impl Actor<'_> {
     /// The token of the session.
     pub fn token(&self) -> &str {
         &self.credentials().token
+    }
+
+    /// The token, of somebody who has one.
+    pub fn known_token(&self) -> Option<&str> {
+        self.credentials.as_ref().map(|credentials| credentials.token.as_str())
     }
 
     fn credentials(&self) -> &Credentials {

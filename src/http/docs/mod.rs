@@ -4,12 +4,13 @@
 
 use std::fmt::Write as _;
 
+use actix_web::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::openapi::tag;
-use super::routes::operations;
+use super::routes::{operations, organization_operations};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -43,10 +44,10 @@ fn hash(text: &str) -> String {
 
 /// What a browser without JavaScript shows: every operation with its summary, under its group.
 fn plain_list() -> String {
-    let operations = operations();
+    let operations = all_operations();
     let mut groups: Vec<&str> = Vec::new();
-    for operation in &operations {
-        let group = tag(operation.path);
+    for (_, path, _) in &operations {
+        let group = tag(path);
         if !groups.contains(&group) {
             groups.push(group);
         }
@@ -54,13 +55,20 @@ fn plain_list() -> String {
     let mut list = String::new();
     for group in groups {
         let _ = write!(list, "<h2>{group}</h2><ul>");
-        for operation in operations.iter().filter(|operation| tag(operation.path) == group) {
-            let (method, path) = (&operation.method, escaped(operation.path));
-            let _ = write!(list, "<li><code>{method} {path}</code>: {}</li>", escaped(operation.summary));
+        for (method, path, summary) in operations.iter().filter(|(_, path, _)| tag(path) == group) {
+            let (path, summary) = (escaped(path), escaped(summary));
+            let _ = write!(list, "<li><code>{method} {path}</code>: {summary}</li>");
         }
         list += "</ul>";
     }
     list
+}
+
+/// Method, path and summary of each.
+fn all_operations() -> Vec<(Method, &'static str, &'static str)> {
+    let workspace = operations().into_iter().map(|route| (route.method, route.path, route.summary));
+    let organizations = organization_operations().into_iter().map(|route| (route.method, route.path, route.summary));
+    workspace.chain(organizations).collect()
 }
 
 fn escaped(text: &str) -> String {
@@ -98,8 +106,8 @@ mod tests {
     fn a_browser_without_javascript_finds_every_operation() {
         let Page { html, .. } = page();
         let (_, plain) = html.split_once("<noscript>").unwrap();
-        for operation in operations() {
-            assert!(plain.contains(&format!("<code>{} {}</code>", operation.method, operation.path)));
+        for (method, path, _) in all_operations() {
+            assert!(plain.contains(&format!("<code>{method} {path}</code>")));
         }
     }
 }

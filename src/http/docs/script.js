@@ -61,8 +61,8 @@ function field(name, schema, required, note) {
   return make("div", {},
     make("dt", {}, make("code", {}, name), make("span", { class: "kind" }, kindOf(schema)), required ? make("span", { class: "must" }, "required") : null),
     choices.length ? make("dd", {}, choices) : null,
-    schema.description ? make("dd", {}, schema.description) : null,
-    note ? make("dd", {}, note) : null,
+    schema.description ? make("dd", {}, inline(schema.description)) : null,
+    note ? make("dd", {}, inline(note)) : null,
     inner ? make("dd", {}, fields(inner)) : null);
 }
 
@@ -104,7 +104,7 @@ const shown = (value) => (typeof value === "string" ? value.trimEnd() : JSON.str
 function examplesOf(operation) {
   const examples = new Map();
   const at = (key) => examples.get(key) || examples.set(key, { key }).get(key);
-  for (const [key, { line, status }] of Object.entries(operation["x-requests"] || {})) Object.assign(at(key), { line, status });
+  for (const [key, request] of Object.entries(operation["x-requests"] || {})) Object.assign(at(key), request);
   const bodies = resolved(operation.requestBody).content || {};
   for (const [key, example] of Object.entries((bodies["application/json"] || {}).examples || {})) {
     Object.assign(at(key), { title: example.summary, body: example.value });
@@ -123,7 +123,9 @@ function examplesOf(operation) {
 function curl(operation, example, method, path) {
   const line = (example.line || path).replace(/^[A-Z]+ /, "");
   const parts = [`curl -sS ${method === "get" || (method === "post" && example.body !== undefined) ? "" : `-X ${method.toUpperCase()} `}"$SITE${line}"`];
-  if ((operation.security || []).length) parts.push('-H "X-User-Id: $USER_ID" -H "X-Auth-Token: $TOKEN"');
+  const [scheme] = operation.security || [];
+  if (scheme) parts.push(scheme.bearer ? '-H "Authorization: Bearer $TOKEN"' : '-H "X-User-Id: $USER_ID" -H "X-Auth-Token: $TOKEN"');
+  for (const [name, value] of Object.entries(example.headers || {})) parts.push(`-H '${name}: ${value}'`);
   if (example.body !== undefined) {
     parts.push('-H "Content-Type: application/json"', `-d '${JSON.stringify(example.body).replaceAll("'", "'\\''")}'`);
   }
@@ -178,9 +180,9 @@ function badges(operation) {
   const rate = operation["x-rate-limit"];
   const items = [];
   const permissions = (anyOf) => anyOf.flatMap((name, at) => [at ? " or " : "", make("b", {}, name)]);
-  const needs = (one) => make("li", { class: "permission" }, "needs ", permissions(one.anyOf), `, else ${one.refusedWith}${one.checked === "late" ? ", asked for late" : ""}`);
+  const needs = (one) => make("li", { class: "permission" }, "needs ", permissions(one.anyOf), `${one.orOneself ? " about others" : ""}, else ${one.refusedWith}${one.checked === "late" ? ", asked for late" : ""}`);
   if (!rule) items.push(make("li", {}, "no account needed"));
-  else if (!rule.anyOf.length) items.push(make("li", {}, "every account"));
+  else if (!rule.anyOf.length) items.push(make("li", {}, rule.of ? "every member" : "every account"));
   else items.push(needs(rule));
   if (rule && rule.then) items.push(needs(rule.then));
   if (operation["x-second-factor"]) items.push(make("li", {}, "asks for a second factor"));
@@ -192,7 +194,7 @@ function badges(operation) {
 
 function parametersOf(operation) {
   const parts = [];
-  for (const [where, title] of [["path", "In the path"], ["query", "In the query"]]) {
+  for (const [where, title] of [["path", "In the path"], ["query", "In the query"], ["header", "In the header"]]) {
     const here = (operation.parameters || []).map(resolved).filter((parameter) => parameter.in === where);
     if (here.length) {
       parts.push(make("h4", {}, title), make("dl", { class: "fields" }, here.map((one) => field(one.name, one.schema, one.required, one.description))));
@@ -213,7 +215,7 @@ function answersOf(operation) {
     response = resolved(response);
     const schema = Number(status) < 400 && Object.values(response.content || {}).map((content) => objectIn(content.schema)).find(Boolean);
     const inner = schema ? make("details", {}, make("summary", {}, "Fields of the answer"), fields(schema)) : null;
-    return make("li", {}, statusMark(status), make("div", {}, response.description, inner));
+    return make("li", {}, statusMark(status), make("div", {}, inline(response.description), inner));
   });
   return [make("h4", {}, "Answers"), make("ul", { class: "statuses" }, items)];
 }

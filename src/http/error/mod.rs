@@ -6,6 +6,7 @@
 //! sentence) never reaches a client.
 
 mod login;
+mod organizations;
 mod passwords;
 mod permissions;
 mod roles;
@@ -216,6 +217,7 @@ fn service(error: &ServiceError) -> Refusal {
         ServiceError::RoomChange(refusal) => room_changes::refused(refusal),
         ServiceError::Setting(refusal) => settings::refused(refusal),
         ServiceError::WeakPassword(weakness) => passwords::refused(weakness),
+        ServiceError::Organization(refusal) => organizations::refused(refusal),
         ServiceError::PermissionsLockout => Refusal::thrown(
             "At least one active user must be able to administer permissions",
             "error-permissions-lockout",

@@ -5,12 +5,17 @@
 //! Four extensions stand on every operation. `x-permission` is `null` where no account is needed; else `anyOf` lists the
 //! permissions of which one is enough (none: every account), `refusedWith` is the status without them (`null` if there
 //! are none), and `checked` tells whether that comes `first` or `late`, behind refusals of what was sent. `x-rate-limit`
-//! is `null` where nothing is counted; `x-second-factor` tells whether the caller must show one. `x-requests` has the request line and the status of each example.
+//! is `null` where nothing is counted; `x-second-factor` tells whether the caller must show one. `x-requests` has the
+//! request line, the status and the headers worth showing of each example, and its title where nothing else has it. Where `x-permission` has `of`, it is about the
+//! organization in the path ([`organizations`]): `anyOf` lists capabilities, or a role; `orOneself` says that a member
+//! needs none about himself; whoever is no member is refused with `strangers`.
 
 mod document;
 pub mod examples;
 mod names;
 mod operation;
+mod organization_responses;
+mod organizations;
 mod responses;
 mod schema;
 

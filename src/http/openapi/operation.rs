@@ -1,6 +1,7 @@
 //! One operation of the description, made of one line of the table of routes: its parameters from the declared shape and
 //! the path, its answers and examples from the record, its permission and its rate from the handler's signature.
 
+use actix_web::http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::content::{Content, ContentBuilder};
@@ -20,7 +21,7 @@ use crate::http::call::Parameters;
 use crate::http::requirement::{Access, LateCheck};
 use crate::http::rocketchat::shape::{Kind, Source};
 use crate::http::routes;
-use crate::service::rates::{Limit, Quota};
+use crate::service::rates::{Limit, Quota, Rate};
 
 /// The names of the two headers that show who is calling, as security schemes.
 pub(super) const USER_ID: &str = "userId";
@@ -33,7 +34,7 @@ const ESCAPED: &AsciiSet =
 /// The description of a route.
 pub(super) fn describe(route: &routes::Operation, id: String, examples: &[Example]) -> Operation {
     let taken: Vec<_> = in_path(route.path).collect();
-    let is_limited = route.parameters.as_ref().is_some_and(|parameters| !rate(parameters).is_null());
+    let is_limited = route.parameters.as_ref().is_some_and(|parameters| !rate(parameters.rate).is_null());
     let operation = OperationBuilder::new()
         .operation_id(Some(id))
         .tag(names::tag(route.path))
@@ -79,8 +80,8 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
 }
 
 fn extensions(route: &routes::Operation, examples: &[Example]) -> Extensions {
-    let rate = route.parameters.as_ref().map_or(Value::Null, rate);
-    let requests = requests(route, examples);
+    let rate = route.parameters.as_ref().map_or(Value::Null, |parameters| rate(parameters.rate));
+    let requests = requests(&route.method, route.path, examples);
     let second_factor = route.parameters.is_some_and(|parameters| parameters.second_factor).into();
     Extensions::from_iter([
         ("x-permission", permission(route.access)),
@@ -91,17 +92,25 @@ fn extensions(route: &routes::Operation, examples: &[Example]) -> Extensions {
 }
 
 /// The request lines of the examples with the statuses that came back, by the keys of the examples.
-fn requests(route: &routes::Operation, examples: &[Example]) -> Value {
+pub(super) fn requests(method: &Method, path: &str, examples: &[Example]) -> Value {
     let line = |example: &Example| {
         let fill = |path: String, (name, value): (&String, &Value)| {
             path.replace(&format!("{{{name}}}"), &escaped(value.as_str().unwrap_or_default()))
         };
-        let path = example.path.iter().fold(route.path.to_owned(), fill);
+        let path = example.path.iter().fold(path.to_owned(), fill);
         let pairs =
             example.query.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_str()?))));
         let query = pairs.collect::<Vec<_>>().join("&");
         let mark = if query.is_empty() { "" } else { "?" };
-        json!({"line": format!("{} {path}{mark}{query}", route.method), "status": example.status})
+        let mut request = json!({"line": format!("{method} {path}{mark}{query}"), "status": example.status});
+        if example.body.is_none() && example.answer.is_none() {
+            // Nowhere else does it have a title.
+            request["title"] = example.title.as_str().into();
+        }
+        if !example.headers.is_empty() {
+            request["headers"] = example.headers.clone().into();
+        }
+        request
     };
     examples.iter().map(|example| (example_key(example), line(example))).collect::<Map<_, _>>().into()
 }
@@ -126,8 +135,8 @@ fn permission(access: Access) -> Value {
 }
 
 /// The settings that limit the route, with their defaults.
-fn rate(parameters: &Parameters) -> Value {
-    let (calls, millis, settings) = match parameters.rate.limit() {
+pub(super) fn rate(rate: Rate) -> Value {
+    let (calls, millis, settings) = match rate.limit() {
         Limit::None => return Value::Null,
         Limit::Calls(calls) => (default_of(calls), default_of(RATE_LIMIT_TIME), json!([calls.id, RATE_LIMIT_TIME.id])),
         Limit::Fixed(Quota { calls, millis }) => (calls.into(), millis.into(), json!([])),
@@ -143,11 +152,14 @@ fn default_of(setting: Setting) -> Value {
 }
 
 /// The names in braces.
-fn in_path(path: &'static str) -> impl Iterator<Item = &'static str> {
+pub(super) fn in_path(path: &'static str) -> impl Iterator<Item = &'static str> {
     path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 
-fn path_parameters<'a>(names: &'a [&'static str], examples: &'a [Example]) -> impl Iterator<Item = Parameter> + 'a {
+pub(super) fn path_parameters<'a>(
+    names: &'a [&'static str],
+    examples: &'a [Example],
+) -> impl Iterator<Item = Parameter> + 'a {
     names.iter().map(|name| {
         ParameterBuilder::new()
             .name(*name)
@@ -218,7 +230,7 @@ fn is_flat(body: &Value) -> bool {
     body.as_object().is_none_or(|fields| fields.values().all(|value| !value.is_array() && !value.is_object()))
 }
 
-fn json_content(schema: Schema, examples: &[Example]) -> Content {
+pub(super) fn json_content(schema: Schema, examples: &[Example]) -> Content {
     let shown = examples.iter().filter_map(|example| {
         let value = example.body.clone()?;
         Some((example_key(example), ExampleBuilder::new().summary(&example.title).value(Some(value)).build()))

@@ -95,23 +95,23 @@ impl Shared {
     }
 }
 
-const HEADERS_OF_RATE: [(&str, &str); 4] = [
+pub(super) const HEADERS_OF_RATE: [(&str, &str); 4] = [
     ("Retry-After", "Seconds to wait."),
     ("X-RateLimit-Limit", "Requests within a window."),
     ("X-RateLimit-Remaining", "How many are left."),
     ("X-RateLimit-Reset", "When they are all there again, in milliseconds since 1970."),
 ];
 
-fn number_header(description: &str) -> Header {
+pub(super) fn number_header(description: &str) -> Header {
     let number = ObjectBuilder::new().schema_type(Type::Integer);
     HeaderBuilder::new().schema(Some(number)).description(Some(description)).build()
 }
 
-fn text(description: &str) -> Schema {
+pub(super) fn text(description: &str) -> Schema {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description)).into()
 }
 
-fn always_false() -> Schema {
+pub(super) fn always_false() -> Schema {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])).into()
 }
 

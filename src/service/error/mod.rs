@@ -2,6 +2,7 @@
 //! surface are in one table in `http::error`, in files of the same names.
 
 mod login;
+mod organizations;
 mod permissions;
 mod roles;
 mod room_changes;
@@ -15,6 +16,7 @@ use crate::domain::password_policy::WeakPassword;
 use crate::store::{Conflict, StoreError};
 
 pub use login::LoginRefusal;
+pub use organizations::{Attempt, OrganizationRefusal, Problem};
 pub use permissions::PermissionRefusal;
 pub use roles::{Late, RoleRefusal};
 pub use room_changes::{RoomChangeRefusal, RoomOperation};
@@ -70,6 +72,9 @@ pub enum ServiceError {
     /// A new password is not what the workspace asks for.
     #[error("{0:?}")]
     WeakPassword(WeakPassword),
+    /// Something about an organization.
+    #[error("{0:?}")]
+    Organization(OrganizationRefusal),
     /// After the change nobody active could administer permissions.
     #[error("nobody could administer permissions")]
     PermissionsLockout,
@@ -103,6 +108,7 @@ from_refusal! {
     RoomChangeRefusal => RoomChange,
     SettingRefusal => Setting,
     WeakPassword => WeakPassword,
+    OrganizationRefusal => Organization,
 }
 
 /// What a store says everywhere alike. A use case that knows better maps its own cases first.

@@ -26,7 +26,7 @@ impl Services {
     ///
     /// # Errors
     /// In this order: `NotNamed`, `Unknown`, `Undeletable`, `FederatedUndeletable`, `LastActiveAdministrator`,
-    /// `PermissionsLockout`, `SoleOwner`.
+    /// `PermissionsLockout`, `LastOwner` of an organization, `SoleOwner`.
     pub async fn delete_user(&self, caller: &Caller, user: &UserRef, relinquish: Relinquish) -> Result<Vec<RoomId>> {
         let user = self.referred_user(user).await?;
         if user.id.as_str() == ROCKET_CAT || user.username.as_deref() == Some(ROCKET_CAT) {
@@ -39,7 +39,7 @@ impl Services {
         deleted.map_err(|error| match error {
             // Somebody was faster.
             StoreError::NotFound(Noun::User) => ServiceError::from(UserRefusal::Unknown),
-            other => unchanged(other),
+            other => unchanged(other, user.id.as_str()),
         })
     }
 

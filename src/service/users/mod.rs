@@ -11,12 +11,12 @@ mod preferences;
 mod rules;
 mod update;
 
-use super::error::UserRefusal;
+use super::error::{OrganizationRefusal, UserRefusal};
 use super::{Caller, Result, ServiceError, Services};
 use crate::domain::ids::UserId;
 use crate::domain::permission::{VIEW_FULL_OTHER_USER_INFO, VIEW_OTHER_USER_CHANNELS};
 use crate::domain::user::{Activation, Membership, User};
-use crate::store::{Conflict, Noun, StoreError, UsernameMatch};
+use crate::store::{Conflict, Noun, OrganizationConflict, StoreError, UsernameMatch};
 
 pub use create::AccountRequest;
 pub use delete::UserRef;
@@ -80,10 +80,11 @@ impl Services {
     /// Activates or deactivates an account; deactivation ends its tokens at once (contract 9.6).
     ///
     /// # Errors
-    /// In this order: `ToChangeUnknown`, `LastActiveAdministrator`, `PermissionsLockout`, `SoleOwner`.
+    /// In this order: `ToChangeUnknown`, `LastActiveAdministrator`, `PermissionsLockout`, `LastOwner` of an organization,
+    /// `SoleOwner`.
     pub async fn set_user_active(&self, caller: &Caller, user: &str, activation: Activation) -> Result<User> {
         let id = UserId::parse(user).map_err(|_| UserRefusal::ToChangeUnknown)?;
-        self.store.set_user_active(&id, activation, &self.audit(caller)).await.map_err(unchanged)
+        self.store.set_user_active(&id, activation, &self.audit(caller)).await.map_err(|error| unchanged(error, user))
     }
 
     /// How much of other people's accounts the caller may see.
@@ -93,12 +94,15 @@ impl Services {
     }
 }
 
-/// What can stand in the way of every change of an account.
-fn unchanged(error: StoreError) -> ServiceError {
+/// What can stand in the way of every change of an account; `user` is as the caller named it.
+fn unchanged(error: StoreError, user: &str) -> ServiceError {
     match error {
         StoreError::NotFound(Noun::User) => UserRefusal::ToChangeUnknown.into(),
         StoreError::Conflict(Conflict::LastAdministrator { .. }) => UserRefusal::LastActiveAdministrator.into(),
         StoreError::Conflict(Conflict::SoleOwner(rooms)) => UserRefusal::SoleOwner(rooms).into(),
+        StoreError::Conflict(Conflict::Organization(OrganizationConflict::LastOwner { organization, name })) => {
+            OrganizationRefusal::LastOwner { organization, name, user: user.to_owned() }.into()
+        }
         other => other.into(),
     }
 }

@@ -67,14 +67,14 @@ impl Services {
         }
         check_growth(&caller.user, &patch, self)?;
         let changed = self.store.update_user(&caller.user.id, patch, &self.audit(caller)).await;
-        changed.map_err(|error| unsaved(error, &update.fields))
+        changed.map_err(|error| unsaved(error, caller.user.id.as_str(), &update.fields))
     }
 
     /// Deletes the caller's own account where the workspace lets him; `password` is its SHA-256 in hexadecimal digits.
     ///
     /// # Errors
     /// In this order: `DeletingOneselfNotAllowed`, `WrongPassword`, `LastActiveAdministrator`, `PermissionsLockout`,
-    /// `SoleOwner`.
+    /// `LastOwner` of an organization, `SoleOwner`.
     pub async fn delete_own_account(
         &self,
         caller: &Caller,
@@ -85,7 +85,9 @@ impl Services {
             return Err(UserRefusal::DeletingOneselfNotAllowed.into());
         }
         self.require_own_password(caller, Some(password), "deleteUserOwnAccount").await?;
-        self.store.delete_user(&caller.user.id, relinquish, &self.audit(caller)).await.map_err(unchanged)
+        let id = &caller.user.id;
+        let deleted = self.store.delete_user(id, relinquish, &self.audit(caller)).await;
+        deleted.map_err(|error| unchanged(error, id.as_str()))
     }
 
     /// Clients send the hexadecimal SHA-256 and not the password itself. An account without a password cannot show one.

@@ -61,7 +61,7 @@ impl Services {
         let changed = self.store.update_user(&id, patch, &self.audit(caller)).await;
         changed.map(|user| preferences_of(&user)).map_err(|error| match error {
             StoreError::NotFound(Noun::User) => ServiceError::from(UserRefusal::PreferencesOfUnknown),
-            other => unchanged(other),
+            other => unchanged(other, id.as_str()),
         })
     }
 }

@@ -70,7 +70,8 @@ impl Services {
     /// `VerifyingNotAllowed`, `UnknownRole`, `AssigningAdminNotAllowed`, `AssigningRolesNotAllowed`,
     /// `ToChangeUnknown`, `FieldNotEditable` (profile, username, status, name, email, password), `FieldRequired`,
     /// `InvalidUsername`, `InvalidEmail`, `IdentityNotSaved`, `Federated`, `ActivationNotAllowed`, and then those of
-    /// the store: `FieldUnavailable`, `LastActiveAdministrator`, `PermissionsLockout`, `SoleOwner`.
+    /// the store: `FieldUnavailable`, `LastActiveAdministrator`, `PermissionsLockout`, `LastOwner` of an organization,
+    /// `SoleOwner`.
     pub async fn update_user(&self, caller: &Caller, update: AccountUpdate) -> Result<User> {
         check_form(&update.fields)?;
         let own = update.user == caller.user.id.as_str();
@@ -91,7 +92,7 @@ impl Services {
             let (user, patch) = self.patch(caller, &update, roles.as_deref(), password.clone()).await?;
             match self.store.update_user(&user, patch, &self.audit(caller)).await {
                 Err(StoreError::Conflict(Conflict::RolesChanged)) => {}
-                outcome => return outcome.map_err(|error| unsaved(error, &update.fields)),
+                outcome => return outcome.map_err(|error| unsaved(error, &update.user, &update.fields)),
             }
         }
         Err(ServiceError::Unavailable("the roles of the account keep changing".to_owned()))
@@ -273,8 +274,8 @@ pub(super) fn check_growth(user: &User, patch: &UserPatch, services: &Services) 
     if after.profile == user.profile { Ok(()) } else { check_size_of_profile(&after.profile) }
 }
 
-/// What the store had against it.
-pub(super) fn unsaved(error: StoreError, fields: &FieldChanges) -> ServiceError {
+/// What the store had against it; `user` is as the caller named it.
+pub(super) fn unsaved(error: StoreError, user: &str, fields: &FieldChanges) -> ServiceError {
     let value = |field: &Option<String>| field.clone().unwrap_or_default();
     match error {
         StoreError::AlreadyExists(Unique::Username) => {
@@ -284,6 +285,6 @@ pub(super) fn unsaved(error: StoreError, fields: &FieldChanges) -> ServiceError 
             UserRefusal::FieldUnavailable { field: "Email", value: value(&fields.email) }.into()
         }
         StoreError::Conflict(Conflict::UnknownRole(_)) => UserRefusal::UnknownRole.into(),
-        other => unchanged(other),
+        other => unchanged(other, user),
     }
 }

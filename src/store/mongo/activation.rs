@@ -7,6 +7,7 @@ use super::MongoStore;
 use super::error::{Failure, Step, store_error};
 use super::invariants::ownership;
 use super::locks::Lock;
+use super::members::but_for_last_owners;
 use super::transaction::Transaction;
 use super::values::{date, id};
 use crate::domain::audit::{AuditContext, Change};
@@ -16,7 +17,7 @@ use crate::domain::user::{Activation, User};
 use crate::domain::user_change::IdleAccounts;
 use crate::store::{Conflict, Result, StoreError};
 
-/// Accounts that cannot be spared: at most the last administrator and the last who administers permissions.
+/// Accounts that the workspace cannot spare: at most the last administrator and the last who administers permissions.
 const INDISPENSABLE: u64 = 2;
 
 impl MongoStore {
@@ -31,10 +32,11 @@ impl MongoStore {
         if !active {
             self.lock(tx, &Lock::Administration).await?;
             self.lock_owned_rooms(tx, id).await?;
+            self.lock_owned_organizations(tx, id).await?;
         }
         let user = self.account(tx, id).await?;
         if !active && user.active {
-            self.may_be_deactivated(tx, id, user.roles()).await?;
+            self.may_be_spared(tx, &user).await?;
             let relinquished = self.withdraw(tx, &user, activation, by).await?;
             self.mark_active(tx, id, false, by).await?;
             self.record(tx, by, Change::UserDeactivated { user: id.clone(), relinquished }).await?;
@@ -46,6 +48,12 @@ impl MongoStore {
             self.record(tx, by, Change::UserActivated { user: id.clone() }).await?;
         }
         self.account(tx, id).await
+    }
+
+    /// Refuses when an active account is not to be switched off or to go: what hangs on it is not the rooms' alone.
+    pub(super) async fn may_be_spared(&self, tx: &mut Transaction, user: &User) -> Step<()> {
+        self.may_be_deactivated(tx, &user.id, user.roles()).await?;
+        self.require_other_owners(tx, &user.id).await
     }
 
     async fn mark_active(&self, tx: &mut Transaction, id: &UserId, active: bool, by: &AuditContext) -> Step<()> {
@@ -128,6 +136,7 @@ impl MongoStore {
         self.lock(tx, &Lock::Administration).await?;
         for user in self.idle_accounts_before(idle, limit).await? {
             self.lock_owned_rooms(tx, &user).await?;
+            self.lock_owned_organizations(tx, &user).await?;
         }
         let mut users = Vec::new();
         let mut relinquished = Vec::new();
@@ -136,7 +145,7 @@ impl MongoStore {
                 break;
             }
             let user = self.account(tx, &user).await?;
-            match self.may_be_deactivated(tx, &user.id, user.roles()).await {
+            match self.may_be_spared(tx, &user).await {
                 Ok(()) => {}
                 Err(Failure::Refused(StoreError::Conflict(_))) => continue,
                 Err(failure) => return Err(failure),
@@ -154,16 +163,13 @@ impl MongoStore {
 
     /// The next ones that could be deactivated, and as many more as could turn out to be indispensable.
     async fn idle_accounts(&self, tx: &mut Transaction, idle: &IdleAccounts, limit: u64) -> Step<Vec<UserId>> {
-        let order = doc! { "lastLogin": 1 };
-        let found = tx.find(&self.users(), unused(idle), doc! { "_id": 1 }, order, candidates(limit)).await?;
+        let found = tx.aggregate(&self.users(), candidates(idle, limit)).await?;
         Ok(user_ids(&found)?)
     }
 
-    /// The same ones, read before the transaction, whose view must begin with the locks of their rooms.
+    /// The same ones, read before the transaction, whose view must begin with the locks of what they own.
     async fn idle_accounts_before(&self, idle: &IdleAccounts, limit: u64) -> Result<Vec<UserId>> {
-        let users = self.users();
-        let find = users.find(unused(idle)).projection(doc! { "_id": 1 }).sort(doc! { "lastLogin": 1 });
-        let found = find.limit(candidates(limit)).await.map_err(store_error)?;
+        let found = self.users().aggregate(candidates(idle, limit)).await.map_err(store_error)?;
         user_ids(&found.try_collect::<Vec<_>>().await.map_err(store_error)?)
     }
 }
@@ -177,8 +183,15 @@ fn unused(idle: &IdleAccounts) -> Document {
     }
 }
 
-fn candidates(limit: u64) -> i64 {
-    i64::try_from(limit.saturating_add(INDISPENSABLE)).unwrap_or(i64::MAX)
+/// Whoever is the last Owner of an organization is left out here, not found out one by one: of those there may be any
+/// number, and they would be in the way of all others.
+fn candidates(idle: &IdleAccounts, limit: u64) -> Vec<Document> {
+    let at_most = i64::try_from(limit.saturating_add(INDISPENSABLE)).unwrap_or(i64::MAX);
+    let mut stages =
+        vec![doc! { "$match": unused(idle) }, doc! { "$sort": { "lastLogin": 1 } }, doc! { "$project": { "_id": 1 } }];
+    stages.extend(but_for_last_owners());
+    stages.push(doc! { "$limit": at_most });
+    stages
 }
 
 fn user_ids(users: &[Document]) -> Result<Vec<UserId>> {

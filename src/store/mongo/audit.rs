@@ -48,7 +48,8 @@ fn entry_document(entry: &AuditEntry) -> Result<Document> {
     Ok(document)
 }
 
-fn entry(document: &Document) -> Result<AuditEntry> {
+/// An entry as it was stored.
+pub(super) fn entry(document: &Document) -> Result<AuditEntry> {
     serde_json::from_value(Value::Object(json_fields(document)))
         .map_err(|_| StoreError::Corrupt("an audit entry that cannot be read".to_owned()))
 }

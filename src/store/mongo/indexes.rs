@@ -38,9 +38,32 @@ pub(super) const AUDIT: &str = "rolekeeper_audit";
 pub(super) const SECOND_FACTORS: &str = "rolekeeper_second_factors";
 /// Ours: see `login_failures`.
 pub(super) const LOGIN_FAILURES: &str = "rolekeeper_failed_logins";
+/// Ours: organizations.
+pub(super) const ORGANIZATIONS: &str = "rolekeeper_organizations";
+/// Ours: custom roles of organizations.
+pub(super) const ORGANIZATION_ROLES: &str = "rolekeeper_organization_roles";
+/// Ours: who is a member of which organization, with which roles.
+pub(super) const ORGANIZATION_MEMBERS: &str = "rolekeeper_organization_members";
+/// Ours: see `receipts`.
+pub(super) const RECEIPTS: &str = "rolekeeper_idempotency";
 
-const ALL: [&str; 11] =
-    [USERS, ROLES, PERMISSIONS, SUBSCRIPTIONS, ROOMS, SETTINGS, TRASH, LOCKS, AUDIT, SECOND_FACTORS, LOGIN_FAILURES];
+const ALL: [&str; 15] = [
+    USERS,
+    ROLES,
+    PERMISSIONS,
+    SUBSCRIPTIONS,
+    ROOMS,
+    SETTINGS,
+    TRASH,
+    LOCKS,
+    AUDIT,
+    SECOND_FACTORS,
+    LOGIN_FAILURES,
+    ORGANIZATIONS,
+    ORGANIZATION_ROLES,
+    ORGANIZATION_MEMBERS,
+    RECEIPTS,
+];
 
 /// `NamespaceExists`.
 const EXISTS: i32 = 48;
@@ -116,6 +139,36 @@ fn needed() -> Vec<(&'static str, Document)> {
         (LOGIN_FAILURES, doc! { "key": { "account": 1, "at": 1 }, "name": "account_1_at_1" }),
         (LOGIN_FAILURES, doc! { "key": { "address": 1, "at": 1 }, "name": "address_1_at_1" }),
         (LOGIN_FAILURES, expiring()),
+        // An organization's part of the record, in order.
+        (
+            AUDIT,
+            doc! {
+                "key": { "organization": 1, "at": -1, "_id": -1 },
+                "name": "organization_1_at_-1__id_-1",
+                "partialFilterExpression": { "organization": { "$exists": true } },
+            },
+        ),
+        (
+            ORGANIZATION_ROLES,
+            doc! {
+                "key": { "organization": 1, "nameKey": 1 },
+                "name": "organization_1_nameKey_1",
+                "unique": true,
+            },
+        ),
+        (
+            ORGANIZATION_MEMBERS,
+            doc! { "key": { "organization": 1, "user": 1 }, "name": "organization_1_user_1", "unique": true },
+        ),
+        (
+            ORGANIZATION_MEMBERS,
+            doc! {
+                "key": { "organization": 1, "roles.role": 1, "user": 1 },
+                "name": "organization_1_roles.role_1_user_1",
+            },
+        ),
+        (ORGANIZATION_MEMBERS, doc! { "key": { "user": 1, "organization": 1 }, "name": "user_1_organization_1" }),
+        (RECEIPTS, doc! { "key": { "startedAt": 1 }, "name": "startedAt_1" }),
     ]
 }
 

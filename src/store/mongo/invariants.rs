@@ -5,7 +5,7 @@ use mongodb::bson::{Document, doc};
 
 use super::error::{Failure, Step};
 use super::indexes::USERS;
-use super::locks::Lock;
+use super::locks::{Lock, owned_by};
 use super::transaction::Transaction;
 use super::values::{text, texts};
 use super::{MongoStore, strings};
@@ -16,7 +16,7 @@ use crate::domain::user::{KIND_APP, SoleOwnership, User};
 use crate::store::Conflict;
 
 /// Accounts that can act (`User::can_act`).
-fn acting() -> Document {
+pub(super) fn acting() -> Document {
     doc! { "active": true, "type": { "$ne": KIND_APP } }
 }
 
@@ -157,11 +157,6 @@ impl MongoStore {
         let found = tx.aggregate(&self.subscriptions(), pipeline).await?;
         Ok(found.first().and_then(|subscription| text(subscription, "_id")))
     }
-}
-
-/// The subscriptions of the rooms that an account owns, alone or with others.
-pub(super) fn owned_by(user: &UserId) -> Document {
-    doc! { "u._id": user.as_str(), "roles": OWNER, "t": { "$ne": "d" } }
 }
 
 /// Subscriptions of a room but for one member's.

@@ -10,11 +10,10 @@ use mongodb::bson::{Document, doc};
 
 use super::documents;
 use super::error::{Failure, Step, is_duplicate};
-use super::invariants::owned_by;
 use super::transaction::Transaction;
 use super::{MongoStore, strings};
-use crate::domain::ids::{RoleId, RoomId, UserId};
-use crate::domain::role::Role;
+use crate::domain::ids::{OrganizationId, RoleId, RoomId, UserId};
+use crate::domain::role::{OWNER, Role};
 use crate::store::Result;
 
 /// What can be locked.
@@ -34,6 +33,10 @@ pub(super) enum Lock {
     Administration,
     /// Whether the workspace has its first administrator.
     FirstAdministrator,
+    /// Whether that account is there and may act, as far as organizations count on it.
+    Account(UserId),
+    /// Whether that organization is there to be joined, and who owns it.
+    Organization(OrganizationId),
 }
 
 impl Lock {
@@ -47,6 +50,8 @@ impl Lock {
             Self::UserNames => "user-names".to_owned(),
             Self::Administration => "administration".to_owned(),
             Self::FirstAdministrator => "first-administrator".to_owned(),
+            Self::Account(id) => format!("account:{id}"),
+            Self::Organization(id) => format!("organization:{id}"),
         }
     }
 }
@@ -166,11 +171,20 @@ impl MongoStore {
     /// Whether a failure injection has switched this lock off.
     #[cfg(feature = "fault-injection")]
     fn skips(&self, lock: &Lock) -> bool {
-        !self.role_locks && matches!(lock, Lock::Role(_) | Lock::Room(_) | Lock::Administration)
+        !self.role_locks
+            && matches!(
+                lock,
+                Lock::Role(_) | Lock::Room(_) | Lock::Account(_) | Lock::Organization(_) | Lock::Administration
+            )
     }
 
     #[cfg(not(feature = "fault-injection"))]
     fn skips(&self, _lock: &Lock) -> bool {
         false
     }
+}
+
+/// The subscriptions of the rooms that an account owns, alone or with others.
+pub(super) fn owned_by(user: &UserId) -> Document {
+    doc! { "u._id": user.as_str(), "roles": OWNER, "t": { "$ne": "d" } }
 }

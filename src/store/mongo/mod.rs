@@ -16,8 +16,13 @@ mod invariants;
 mod invited;
 mod locks;
 mod login_failures;
+mod members;
+mod organization_documents;
+mod organization_record;
+mod organizations;
 mod permissions;
 mod queues;
+mod receipts;
 mod roles;
 mod room_changes;
 mod room_documents;
@@ -87,8 +92,9 @@ impl MongoStore {
         })
     }
 
-    /// As [`MongoStore::connect`], but neither roles nor rooms nor the administration are locked: shows that the locks are
-    /// what keeps a deleted role from being held, a room from losing its last owner, and the last administrator from going.
+    /// As [`MongoStore::connect`], but neither roles, rooms and organizations nor the administration are locked: shows that
+    /// the locks are what keeps a deleted role from being held, a deleted account from being a member, a room and an
+    /// organization from losing the last owner, and the last administrator from going.
     ///
     /// # Errors
     /// As [`MongoStore::connect`].

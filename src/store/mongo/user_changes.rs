@@ -89,6 +89,7 @@ impl MongoStore {
         }
         if deactivates(patch) {
             self.lock_owned_rooms(tx, id).await?;
+            self.lock_owned_organizations(tx, id).await?;
         }
         self.lock_roles(tx, given(patch)).await
     }
@@ -112,7 +113,11 @@ impl MongoStore {
         if let Some(unknown) = self.first_unknown_role(tx, given(patch)).await? {
             return Err(Conflict::UnknownRole(unknown).into());
         }
-        self.may_lose(tx, before, after).await
+        self.may_lose(tx, before, after).await?;
+        if before.active && !after.active {
+            self.require_other_owners(tx, &before.id).await?;
+        }
+        Ok(())
     }
 
     /// Whether another account matches without regard to case.

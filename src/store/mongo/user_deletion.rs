@@ -34,9 +34,10 @@ impl MongoStore {
     ) -> Step<Vec<RoomId>> {
         self.lock(tx, &Lock::Administration).await?;
         self.lock_owned_rooms(tx, id).await?;
+        self.lock_owned_organizations(tx, id).await?;
         let user = self.account(tx, id).await?;
         if user.active {
-            self.may_be_deactivated(tx, id, user.roles()).await?;
+            self.may_be_spared(tx, &user).await?;
         }
         let Bequest { relinquished, deleted } = self.hand_over(tx, id, relinquish, by).await?;
         let mut gone = strs(&deleted);
@@ -45,6 +46,7 @@ impl MongoStore {
         self.discard(tx, &self.users(), USERS, doc! { "_id": id.as_str() }, by).await?;
         self.remove_rooms(tx, &gone, by).await?;
         self.leave_rooms(tx, id, by).await?;
+        self.leave_organizations(tx, id, by).await?;
         let change = Change::UserDeleted {
             user: id.clone(),
             username: user.username.clone(),

@@ -7,11 +7,15 @@ mod audit;
 mod directory;
 mod holders;
 mod login_failures;
+mod members;
 mod open;
+mod organization_record;
+mod organizations;
 mod permissions;
 #[cfg(test)]
 mod plan_tests;
 mod query;
+mod receipts;
 mod roles;
 mod room_changes;
 mod room_members;

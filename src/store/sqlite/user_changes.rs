@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use super::query::{Query as _, Tx, to_json};
-use super::{SqliteStore, activation, holders, roles, rooms, tokens, user_deletion, users};
+use super::{SqliteStore, activation, holders, members, roles, rooms, tokens, user_deletion, users};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::role::{ADMIN, caseless_key};
@@ -56,6 +56,9 @@ fn update(tx: &Tx<'_>, id: &UserId, mut patch: UserPatch) -> Result<User> {
     require_other_administrator(tx.db, &before, &after)?;
     write(tx, &before, &after, patch.password.as_ref())?;
     require_keeper(tx.db, &before, &after)?;
+    if is_switched_off(&before, &after) {
+        members::require_other_owners(tx.db, id)?;
+    }
     let relinquished = match patch.activation {
         Some(activation) if before.active && !after.active => rooms::settle_ownership(tx, id, activation)?,
         _ => Vec::new(),

@@ -1,10 +1,10 @@
 //! Deleting an account with everything that is its own. Whatever goes is copied to the trash first; what belongs to it
-//! (addresses, roles, tokens, places in rooms) goes with it by the references of the schema.
+//! (addresses, roles, tokens, places in rooms and organizations) goes with it by the references of the schema.
 
 use serde_json::{Value, json};
 
 use super::query::{Query as _, Tx, text};
-use super::{activation, rooms, users};
+use super::{activation, members, rooms, users};
 use crate::domain::audit::Change;
 use crate::domain::ids::{RoomId, UserId};
 use crate::domain::user::User;
@@ -26,6 +26,7 @@ pub(super) fn delete(tx: &Tx<'_>, id: &UserId, relinquish: Relinquish) -> Result
         remove_room(tx, room)?;
     }
     leave_rooms(tx, &user)?;
+    members::leave_all(tx, id)?;
     tx.trash(USERS, id.as_str(), &document(&user))?;
     tx.db.change("DELETE FROM users WHERE id = ?1", [id.as_str()])?;
     tx.record(Change::UserDeleted {

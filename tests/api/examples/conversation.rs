@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method as RouteMethod;
-use rolekeeper::http::routes::{Operation, operations};
+use rolekeeper::http::routes::{Operation, operations, organization_operations};
 use serde_json::{Map, Value};
 
 use super::steps::{BOB, CAROL, MALLORY, NOBODY, ROOT, Step};
@@ -19,6 +19,8 @@ pub struct Conversation<'s> {
     pub server: &'s TestServer,
     kept: BTreeMap<String, String>,
     operations: Vec<Operation>,
+    /// Method and path of every operation of both surfaces.
+    routes: Vec<(RouteMethod, &'static str)>,
 }
 
 /// A request as it goes to the server.
@@ -30,6 +32,7 @@ pub struct Request {
     /// The path that is asked for, without the query.
     pub path: String,
     pub query: Option<String>,
+    pub headers: Vec<(&'static str, &'static str)>,
     pub body: Option<Value>,
 }
 
@@ -41,7 +44,12 @@ impl<'s> Conversation<'s> {
             server.ids.continue_at(number_of(name));
             kept.insert(name.to_owned(), server.user_with(name, roles).await.id().to_owned());
         }
-        Self { server, kept, operations: operations() }
+        let operations = operations();
+        let mut routes: Vec<_> = operations.iter().map(|known| (known.method.clone(), known.path)).collect();
+        routes.extend(organization_operations().into_iter().map(|known| (known.method, known.path)));
+        // Of two that fit, the one with the word comes before the one with the parameter.
+        routes.sort_by_key(|(_, path)| *path);
+        Self { server, kept, operations, routes }
     }
 
     /// What a step asks for, with everything filled in that was kept.
@@ -49,28 +57,28 @@ impl<'s> Conversation<'s> {
         let route = self.filled(&step.route);
         let whole = if route.starts_with('/') { route } else { format!("/api/v1/{route}") };
         let (path, query) = whole.split_once('?').map_or((whole.as_str(), None), |(path, query)| (path, Some(query)));
-        let operation = self.operations.iter().find(|operation| {
-            operation.method.as_str() == step.method.as_str() && values_in(operation.path, path).is_some()
-        });
-        let operation = operation.unwrap_or_else(|| panic!("there is no route for {} {}", step.method, step.route));
+        let mut routes = self.routes.iter();
+        let found = routes.find(|(method, route)| method.as_str() == step.method.as_str() && is_path_of(route, path));
+        let found = found.unwrap_or_else(|| panic!("there is no route for {} {}", step.method, step.route));
         Request {
-            method: operation.method.clone(),
-            route: operation.path,
+            method: found.0.clone(),
+            route: found.1,
             path: path.to_owned(),
             query: query.map(str::to_owned),
+            headers: step.headers.clone(),
             body: step.body.as_ref().map(|body| self.filled_in(body)),
         }
     }
 
-    /// The operation that a request is for.
-    pub fn operation(&self, request: &Request) -> &Operation {
-        let mut operations = self.operations.iter();
-        operations.find(|known| known.method == request.method && known.path == request.route).unwrap()
+    /// The operation that a request is for, unless it is one of organizations.
+    pub fn operation(&self, request: &Request) -> Option<&Operation> {
+        self.operations.iter().find(|known| known.method == request.method && known.path == request.route)
     }
 
     /// Whether the table of routes knows the fields of a body; otherwise the operation sorts them out by itself.
     pub fn declares_fields(&self, request: &Request) -> bool {
-        self.operation(request).parameters.is_some_and(|parameters| !parameters.shape.fields.is_empty())
+        let parameters = self.operation(request).and_then(|operation| operation.parameters);
+        parameters.is_some_and(|parameters| !parameters.shape.fields.is_empty())
     }
 
     /// Takes a step and remembers of the answer what later ones need.
@@ -121,7 +129,13 @@ impl Request {
     /// Sends it as somebody.
     pub async fn send(&self, actor: &Actor<'_>) -> Answer {
         let method = reqwest::Method::from_bytes(self.method.as_str().as_bytes()).unwrap();
-        let request = actor.request(method, &self.address());
+        let mut request = actor.request(method, &self.address());
+        if let Some(token) = actor.known_token().filter(|_| self.route.starts_with("/v1/")) {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, *value);
+        }
         actor
             .send(match &self.body {
                 Some(body) => request.json(body),

@@ -15,13 +15,13 @@ use std::path::PathBuf;
 use rolekeeper::http::openapi::examples::{Example, Examples, LONGEST_LIST, key};
 use rolekeeper::http::openapi::tag;
 use rolekeeper::http::requirement::Access;
-use rolekeeper::http::routes::operations;
+use rolekeeper::http::routes::{operations, organization_operations};
 use serde_json::Value;
 
 use crate::support::server::{Answer, Start};
 use crate::support::stores::Backend;
 use conversation::{Conversation, Request};
-use steps::{MALLORY, SECRET, Step, steps};
+use steps::{MALLORY, SECRET, Step, organization_steps, steps};
 
 const RECORD: &str = "ROLEKEEPER_RECORD_EXAMPLES";
 /// Lines that are kept of an answer that is no JSON.
@@ -31,27 +31,34 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/http/openapi/examples")
 }
 
-/// The examples by group, as this server gives them.
+/// The examples by group, as a server gives them.
 async fn converse() -> BTreeMap<&'static str, Examples> {
+    let mut groups = BTreeMap::new();
+    // Each with a server of its own.
+    for steps in [steps(), organization_steps()] {
+        hold(&steps, &mut groups).await;
+    }
+    groups
+}
+
+async fn hold(steps: &[Step], groups: &mut BTreeMap<&'static str, Examples>) {
     let start = Start::fresh(Backend::SqliteFile).await;
     let start = start.set("CREATE_TOKENS_FOR_USERS", "true").set("CREATE_TOKENS_FOR_USERS_SECRET", SECRET);
     let server = start.go().await;
     let mut conversation = Conversation::with(&server).await;
-    let mut groups: BTreeMap<&str, Examples> = BTreeMap::new();
-    for step in steps() {
-        let request = conversation.request(&step);
+    for step in steps {
+        let request = conversation.request(step);
         let examples =
             groups.entry(tag(request.route)).or_default().entry(key(&request.method, request.route)).or_default();
         if let Some(refusal) = refused_for_who_asks(&conversation, &request, examples).await {
             examples.push(refusal);
         }
-        let (request, answer) = conversation.take(&step).await;
+        let (request, answer) = conversation.take(step).await;
         assert_eq!(answer.status, step.status, "{} {}: {}", step.method, step.route, answer.text);
-        examples.push(example(&step, &request, &answer));
+        examples.push(example(step, &request, &answer));
     }
     drop(conversation);
     server.finish().await;
-    groups
 }
 
 /// What is answered to somebody without the permission where that is asked for late: the same body is refused with a text
@@ -61,7 +68,7 @@ async fn refused_for_who_asks(
     request: &Request,
     examples: &[Example],
 ) -> Option<Example> {
-    let Access::Accounts { later: Some(late), .. } = conversation.operation(request).access else { return None };
+    let Access::Accounts { later: Some(late), .. } = conversation.operation(request)?.access else { return None };
     let title = "Without the permission";
     if examples.iter().any(|example| example.title == title) {
         return None;
@@ -82,10 +89,11 @@ fn example(step: &Step, request: &Request, answer: &Answer) -> Example {
         title: step.title.to_owned(),
         path: request.path_values(),
         query: request.query_values(),
+        headers: request.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
         body: request.body.clone(),
         status: answer.status,
         content_type,
-        answer: step.shows_answer.then_some(shown),
+        answer: Some(shown).filter(|_| step.shows_answer && !answer.text.is_empty()),
     }
 }
 
@@ -144,18 +152,21 @@ async fn the_examples_are_what_the_server_answers() {
 
 #[test]
 fn every_operation_has_an_example_of_a_success() {
-    let routes: Vec<_> = steps().into_iter().filter(|step| step.status == 200).collect();
-    let covered = |method: &str, path: &str| {
-        routes.iter().any(|step| {
+    let steps: Vec<_> = steps().into_iter().chain(organization_steps()).collect();
+    let covered = |method: &str, path: &str, success: u16| {
+        steps.iter().filter(|step| step.status == success).any(|step| {
             let route = step.route.split('?').next().unwrap_or_default();
             let whole = if route.starts_with('/') { route.to_owned() } else { format!("/api/v1/{route}") };
             step.method.as_str() == method && conversation::is_path_of(path, &whole)
         })
     };
-    let missing: Vec<_> = operations()
-        .into_iter()
-        .filter(|operation| !covered(operation.method.as_str(), operation.path))
-        .map(|operation| format!("{} {}", operation.method, operation.path))
+    let of_workspace = operations().into_iter().map(|operation| (operation.method, operation.path, 200));
+    let of_organizations =
+        organization_operations().into_iter().map(|operation| (operation.method, operation.path, operation.success));
+    let missing: Vec<_> = of_workspace
+        .chain(of_organizations)
+        .filter(|(method, path, success)| !covered(method.as_str(), path, *success))
+        .map(|(method, path, _)| format!("{method} {path}"))
         .collect();
     assert!(
         missing.is_empty(),

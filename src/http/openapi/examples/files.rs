@@ -4,6 +4,10 @@
 pub(super) const FILES: &[(&str, &str)] = &[
     ("channels", include_str!("channels.json")),
     ("groups", include_str!("groups.json")),
+    ("organization-audit-log", include_str!("organization-audit-log.json")),
+    ("organization-members", include_str!("organization-members.json")),
+    ("organization-roles", include_str!("organization-roles.json")),
+    ("organizations", include_str!("organizations.json")),
     ("permissions", include_str!("permissions.json")),
     ("roles", include_str!("roles.json")),
     ("rooms", include_str!("rooms.json")),

@@ -21,12 +21,16 @@ pub struct Example {
     /// Parameters of the query.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub query: Map<String, Value>,
+    /// Headers that were sent beside those of every request.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub headers: Map<String, Value>,
     /// The body that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
     /// The status of the answer.
     pub status: u16,
-    /// The content type of the answer, without parameters.
+    /// The content type of the answer, without parameters; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub content_type: String,
     /// The answer, if it is worth showing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -190,3 +190,67 @@ CREATE TABLE settings (
     id    TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Organizations. System roles are in the program, not here.
+CREATE TABLE organizations (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    revision   INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE organization_roles (
+    organization_id TEXT    NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    id              TEXT    NOT NULL UNIQUE,
+    name            TEXT    NOT NULL,
+    name_key        TEXT    NOT NULL,
+    description     TEXT,
+    capabilities    TEXT    NOT NULL,
+    revision        INTEGER NOT NULL,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    PRIMARY KEY (organization_id, name_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE organization_members (
+    organization_id TEXT    NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    user_id         TEXT    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    id              TEXT    NOT NULL UNIQUE,
+    joined_at       INTEGER NOT NULL,
+    PRIMARY KEY (organization_id, user_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX organization_members_user ON organization_members (user_id, organization_id);
+
+-- No reference to organization_roles: system roles are not there.
+CREATE TABLE organization_member_roles (
+    organization_id TEXT    NOT NULL,
+    user_id         TEXT    NOT NULL,
+    position        INTEGER NOT NULL,
+    role_id         TEXT    NOT NULL,
+    id              TEXT    NOT NULL UNIQUE,
+    assigned_at     INTEGER NOT NULL,
+    PRIMARY KEY (organization_id, user_id, position),
+    FOREIGN KEY (organization_id, user_id) REFERENCES organization_members (organization_id, user_id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX organization_member_roles_role ON organization_member_roles (organization_id, role_id, user_id);
+
+-- The part of the record that is about organizations, one organization's together and in order.
+CREATE INDEX audit_organization
+    ON audit (json_extract(entry, '$.organization'), json_extract(entry, '$.at'), id)
+    WHERE json_extract(entry, '$.organization') IS NOT NULL;
+
+-- Answers to requests that may come again. Without status, the request is running.
+CREATE TABLE receipts (
+    user_id      TEXT    NOT NULL,
+    key          TEXT    NOT NULL,
+    request      TEXT    NOT NULL,
+    run          TEXT    NOT NULL,
+    started_at   INTEGER NOT NULL,
+    status       INTEGER,
+    etag         TEXT,
+    content_type TEXT,
+    body         TEXT,
+    PRIMARY KEY (user_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX receipts_started ON receipts (started_at);

@@ -5,6 +5,7 @@
 //! A step must not depend on a step of another group, except on its having been there: groups may grow apart.
 
 mod accounts;
+mod organizations;
 mod rooms;
 mod tokens;
 mod workspace;
@@ -12,6 +13,7 @@ mod workspace;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+pub use organizations::steps as organization_steps;
 pub use tokens::SECRET;
 
 /// The administrator.
@@ -33,6 +35,8 @@ pub struct Step {
     pub method: Method,
     /// What, below `/api/v1/` or from the root if it begins with a slash.
     pub route: String,
+    /// With which headers, beside those that show who asks.
+    pub headers: Vec<(&'static str, &'static str)>,
     /// With which body.
     pub body: Option<Value>,
     /// What must come back.
@@ -52,6 +56,12 @@ impl Step {
         self
     }
 
+    /// Sends a header.
+    fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// Shows the request alone.
     fn without_answer(mut self) -> Self {
         self.shows_answer = false;
@@ -60,7 +70,8 @@ impl Step {
 }
 
 fn step(actor: &'static str, method: Method, route: impl Into<String>, status: u16, title: &'static str) -> Step {
-    Step { actor, method, route: route.into(), body: None, status, title, kept: Vec::new(), shows_answer: true }
+    let (route, headers, kept) = (route.into(), Vec::new(), Vec::new());
+    Step { actor, method, route, headers, body: None, status, title, kept, shows_answer: true }
 }
 
 fn get(actor: &'static str, route: impl Into<String>, status: u16, title: &'static str) -> Step {
@@ -71,7 +82,7 @@ fn post(actor: &'static str, route: impl Into<String>, body: Value, status: u16,
     Step { body: Some(body), ..step(actor, Method::POST, route, status, title) }
 }
 
-/// The whole conversation.
+/// The whole conversation, but for that about organizations.
 pub fn steps() -> Vec<Step> {
     let groups = [
         server(),

@@ -1,0 +1,504 @@
+//! The one table from refusals to statuses, codes and texts of the surface of organizations, and the two envelopes they
+//! are sent in: the surface's own, and `application/problem+json` for whoever asks for it.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Map, Value, json};
+
+use super::views::etag;
+use crate::domain::receipt::KeptAnswer;
+use crate::domain::system_role::OWNER;
+use crate::domain::time::Timestamp;
+use crate::http::error::ApiError;
+use crate::http::rocketchat::body::BodyProblem;
+use crate::service::ServiceError;
+use crate::service::error::{Attempt, OrganizationRefusal};
+
+/// Seconds after which a client may try again when the store could not answer, or the same request is running.
+const RETRY_AFTER_SECONDS: u32 = 1;
+const PROBLEM: &str = "application/problem+json";
+
+/// What a handler returns.
+pub type Reply = Result<HttpResponse, Failure>;
+
+/// What an error says of the request that it answers.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// `X-Request-Id`.
+    pub id: String,
+    /// When it was refused.
+    pub at: Timestamp,
+    /// In which form.
+    pub form: Form,
+}
+
+/// The form of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The surface's own.
+    Envelope,
+    /// RFC 9457.
+    Problem,
+}
+
+impl Form {
+    /// The form that a client asks for.
+    pub fn wanted(headers: &HeaderMap) -> Self {
+        let mut types = headers.get_all(ACCEPT).filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+        let is_problem = |text: &str| {
+            let mut parts = text.split(';').map(str::trim);
+            let named = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(PROBLEM));
+            named && parts.all(|part| !is_zero_weight(part))
+        };
+        if types.any(is_problem) { Self::Problem } else { Self::Envelope }
+    }
+}
+
+fn is_zero_weight(part: &str) -> bool {
+    let weight = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="));
+    weight.and_then(|weight| weight.parse::<f32>().ok()).is_some_and(|weight| weight <= 0.0)
+}
+
+/// Why there is no result.
+#[derive(Debug)]
+pub enum Cause {
+    /// A use case refused.
+    Service(ServiceError),
+    /// The request was here before, and got this.
+    Again(KeptAnswer),
+    /// The body is longer than is read.
+    BodyTooLarge,
+    /// The body did not arrive in time.
+    BodyTooSlow,
+    /// The client stopped before the body was complete.
+    BodyCutShort,
+    /// More requests than the client may send.
+    TooManyRequests {
+        /// How long to wait.
+        seconds: u32,
+    },
+}
+
+impl From<ServiceError> for Cause {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+impl From<OrganizationRefusal> for Cause {
+    fn from(refusal: OrganizationRefusal) -> Self {
+        Self::Service(refusal.into())
+    }
+}
+
+/// What is common to both surfaces is done by the same code, which speaks the other one's language.
+impl From<ApiError> for Cause {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Service(error) => Self::Service(error),
+            ApiError::Body(BodyProblem::TooLarge) => Self::BodyTooLarge,
+            ApiError::BodyTooSlow => Self::BodyTooSlow,
+            ApiError::BodyCutShort => Self::BodyCutShort,
+            ApiError::TooManyRequests { seconds } => Self::TooManyRequests { seconds },
+            ApiError::Body(_) | ApiError::Query(_) | ApiError::Shape { .. } => {
+                Self::Service(ServiceError::Internal("a check of the other surface was made".to_owned()))
+            }
+        }
+    }
+}
+
+/// Everything a handler can answer instead of a result.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why.
+    pub cause: Cause,
+    /// Of which request.
+    pub trace: Trace,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", line(&self.cause).code)
+    }
+}
+
+impl ResponseError for Failure {
+    fn status_code(&self) -> StatusCode {
+        let status = match &self.cause {
+            Cause::Again(answer) => answer.status,
+            cause => line(cause).status,
+        };
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if let Cause::Again(answer) = &self.cause {
+            let mut response = respond(answer);
+            let replayed = actix_web::http::header::HeaderName::from_static("idempotency-replayed");
+            response.headers_mut().insert(replayed, HeaderValue::from_static("true"));
+            return response;
+        }
+        log_defect(&self.cause);
+        self.respond_with(&self.answer())
+    }
+}
+
+impl Failure {
+    /// The answer as it is sent, and may be kept.
+    pub fn answer(&self) -> KeptAnswer {
+        let line = line(&self.cause);
+        let (content_type, body) = match self.trace.form {
+            Form::Envelope => ("application/json", line.envelope(&self.trace)),
+            Form::Problem => (PROBLEM, line.problem(&self.trace)),
+        };
+        let content_type = Some(content_type.to_owned());
+        KeptAnswer { status: line.status, etag: None, content_type, body: body.to_string() }
+    }
+
+    /// Sends an answer that [`Failure::answer`] made, with the headers that go with its status.
+    pub fn respond_with(&self, answer: &KeptAnswer) -> HttpResponse {
+        let mut response = respond(answer);
+        if let Some(seconds) = line(&self.cause).retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        if answer.status == 401 {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+
+    /// Whether the same request would be answered like this again unless something else changes first.
+    pub fn is_settled(&self) -> bool {
+        let running = matches!(
+            self.cause,
+            Cause::Service(ServiceError::Organization(
+                OrganizationRefusal::KeyRunning | OrganizationRefusal::KeyReused
+            ))
+        );
+        line(&self.cause).status < 500 && !running
+    }
+}
+
+/// How a refusal looks to a client, for the description of the API.
+pub struct Sample {
+    /// Its status.
+    pub status: u16,
+    /// Its code.
+    pub code: &'static str,
+    /// The whole envelope.
+    pub body: Value,
+}
+
+impl Sample {
+    /// The sample of a cause.
+    pub fn of(cause: Cause) -> Self {
+        let id = "7f9c2ba4-e88f-4271-a7d8-3f5b1c9e6a10".to_owned();
+        let trace = Trace { id, at: Timestamp::EPOCH, form: Form::Envelope };
+        let line = line(&cause);
+        Self { status: line.status, code: line.code, body: line.envelope(&trace) }
+    }
+}
+
+/// Sends an answer as it is.
+pub fn respond(answer: &KeptAnswer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response.insert_header(("Cache-Control", "no-store"));
+    if let Some(etag) = &answer.etag {
+        response.insert_header(("ETag", etag.as_str()));
+    }
+    match &answer.content_type {
+        Some(content_type) => response.insert_header(("Content-Type", content_type.as_str())).body(answer.body.clone()),
+        None => response.finish(),
+    }
+}
+
+/// Writes what is for the operator alone into the log.
+pub fn log_defect(cause: &Cause) {
+    match cause {
+        Cause::Service(ServiceError::Internal(text)) => log::error!("a request failed: {text}"),
+        Cause::Service(ServiceError::Unavailable(text)) => log::warn!("a request found the store away: {text}"),
+        _ => {}
+    }
+}
+
+/// One line of the table.
+struct Line {
+    status: u16,
+    code: &'static str,
+    message: String,
+    system_message: Option<String>,
+    kind: &'static str,
+    details: Option<Value>,
+    retry_after: Option<u32>,
+}
+
+impl Line {
+    fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        let kind = if status < 500 { "client_error" } else { "server_error" };
+        Self { status, code, message: message.into(), system_message: None, kind, details: None, retry_after: None }
+    }
+
+    fn system(mut self, text: impl Into<String>) -> Self {
+        self.system_message = Some(text.into());
+        self
+    }
+
+    fn details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    fn validation(mut self) -> Self {
+        self.kind = "validation_error";
+        self
+    }
+
+    fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    fn system_message(&self) -> &str {
+        self.system_message.as_deref().unwrap_or(&self.message)
+    }
+
+    fn envelope(&self, trace: &Trace) -> Value {
+        let mut error = Map::new();
+        error.insert("code".to_owned(), self.code.into());
+        error.insert("message".to_owned(), self.message.as_str().into());
+        error.insert("system_message".to_owned(), self.system_message().into());
+        error.insert("type".to_owned(), self.kind.into());
+        error.insert("status".to_owned(), self.status.into());
+        self.put_circumstances(&mut error, trace);
+        json!({"success": false, "error": error})
+    }
+
+    fn problem(&self, trace: &Trace) -> Value {
+        let mut problem = Map::new();
+        let name = self.code.to_ascii_lowercase().replace('_', "-");
+        problem.insert("type".to_owned(), format!("urn:rolekeeper:error:{name}").into());
+        problem.insert("title".to_owned(), self.message.as_str().into());
+        problem.insert("status".to_owned(), self.status.into());
+        problem.insert("detail".to_owned(), self.system_message().into());
+        problem.insert("code".to_owned(), self.code.into());
+        self.put_circumstances(&mut problem, trace);
+        Value::Object(problem)
+    }
+
+    fn put_circumstances(&self, object: &mut Map<String, Value>, trace: &Trace) {
+        if let Some(details) = &self.details {
+            object.insert("details".to_owned(), details.clone());
+        }
+        object.insert("trace_id".to_owned(), trace.id.as_str().into());
+        object.insert("timestamp".to_owned(), to_the_second(trace.at).into());
+    }
+}
+
+/// `2026-02-28T12:00:00Z`.
+fn to_the_second(at: Timestamp) -> String {
+    let text = at.to_string();
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
+    }
+}
+
+fn line(cause: &Cause) -> Line {
+    match cause {
+        Cause::Service(error) => service(error),
+        Cause::Again(_) => Line::new(200, "REPLAYED", "This request was answered before."),
+        Cause::BodyTooLarge => Line::new(413, "BODY_TOO_LARGE", "The request is too large."),
+        Cause::BodyTooSlow => Line::new(408, "BODY_TOO_SLOW", "The request took too long to arrive."),
+        Cause::BodyCutShort => Line::new(400, "BODY_CUT_SHORT", "The request ended too early."),
+        Cause::TooManyRequests { seconds } => {
+            Line::new(429, "RATE_LIMITED", format!("Too many requests. Try again in {seconds} seconds."))
+                .retry_after(*seconds)
+        }
+    }
+}
+
+fn service(error: &ServiceError) -> Line {
+    match error {
+        ServiceError::Organization(refusal) => refused(refusal),
+        ServiceError::Unauthenticated => refused(&OrganizationRefusal::TokenInvalid),
+        ServiceError::Unavailable(_) => {
+            Line::new(503, "UNAVAILABLE", "The service cannot answer now. Try again shortly.")
+                .retry_after(RETRY_AFTER_SECONDS)
+        }
+        // No use case of this surface refuses in the words of the other one.
+        _ => Line::new(500, "INTERNAL_ERROR", "Something went wrong."),
+    }
+}
+
+fn refused(refusal: &OrganizationRefusal) -> Line {
+    match refusal {
+        OrganizationRefusal::NoCredentials => Line::new(401, "AUTHENTICATION_REQUIRED", "Authentication is required.")
+            .system("Send an access token as Authorization: Bearer <token> or as X-API-Key"),
+        OrganizationRefusal::TokenInvalid => Line::new(401, "TOKEN_INVALID", "The access token is not valid.")
+            .system("The token is unknown or was revoked"),
+        OrganizationRefusal::TokenExpired => Line::new(401, "TOKEN_EXPIRED", "The access token has expired.")
+            .system("The token is past its lifetime; log in again"),
+        OrganizationRefusal::NotFound => Line::new(404, "ORGANIZATION_NOT_FOUND", "Organization not found.")
+            .system("There is no such organization, or the caller is not a member of it"),
+        OrganizationRefusal::Insufficient { required, missing } => {
+            Line::new(403, "INSUFFICIENT_PERMISSIONS", "You do not have permission to do this.")
+                .system(format!("The caller lacks: {}", missing.join(", ")))
+                .details(json!({"required": required, "missing": missing}))
+        }
+        OrganizationRefusal::RoleNotFound(role) => {
+            Line::new(404, "ROLE_NOT_FOUND", "Role not found.").details(json!({"role_id": role}))
+        }
+        OrganizationRefusal::NotHeld { role, user } => {
+            Line::new(404, "ROLE_ASSIGNMENT_NOT_FOUND", "The user does not have this role.")
+                .details(json!({"role_id": role, "user_id": user}))
+        }
+        OrganizationRefusal::AlreadyHeld { role, user } => {
+            Line::new(409, "ROLE_ALREADY_ASSIGNED", "The user already has this role.")
+                .details(json!({"role_id": role, "user_id": user}))
+        }
+        OrganizationRefusal::UserNotFound(user) => {
+            Line::new(404, "USER_NOT_FOUND", "User not found.").details(json!({"user_id": user}))
+        }
+        OrganizationRefusal::AlreadyMember(user) => {
+            Line::new(409, "USER_ALREADY_MEMBER", "The user is already a member of the organization.")
+                .details(json!({"user_id": user}))
+        }
+        OrganizationRefusal::SystemRole { role, name, attempt } => {
+            let system = match attempt {
+                Attempt::Update => "System roles cannot be modified",
+                Attempt::Delete => "System roles cannot be deleted",
+            };
+            Line::new(403, "SYSTEM_ROLE_IMMUTABLE", "System roles cannot be modified or deleted.")
+                .system(system)
+                .details(json!({"role_id": role, "role_name": name}))
+        }
+        OrganizationRefusal::RoleHasMembers { role, usage } => {
+            let details = json!({"role_id": role, "member_count": usage.users, "members": usage.names});
+            let text = "Cannot delete role with active members. Reassign members first.";
+            Line::new(409, "ROLE_HAS_MEMBERS", text).details(details)
+        }
+        OrganizationRefusal::RoleNameTaken(name) => {
+            Line::new(409, "ROLE_NAME_TAKEN", "A role with this name already exists.").details(json!({"name": name}))
+        }
+        other => refused_besides(other),
+    }
+}
+
+fn refused_besides(refusal: &OrganizationRefusal) -> Line {
+    match refusal {
+        OrganizationRefusal::HasMembers { organization, members } => {
+            let text = "Cannot delete an organization with other members. Remove them first.";
+            Line::new(409, "ORGANIZATION_HAS_MEMBERS", text)
+                .details(json!({"organization_id": organization, "member_count": members}))
+        }
+        OrganizationRefusal::OtherRevision(revision) => {
+            Line::new(412, "PRECONDITION_FAILED", "It was changed in the meantime. Load it again.")
+                .system("If-Match does not name the current ETag")
+                .details(json!({"current": etag(*revision)}))
+        }
+        OrganizationRefusal::LastOwner { organization, user, .. } => {
+            let text = "The last owner of an organization cannot be removed.";
+            Line::new(422, "LAST_OWNER_CANNOT_BE_REMOVED", text)
+                .validation()
+                .details(json!({"user_id": user, "role_id": OWNER, "organization_id": organization}))
+        }
+        OrganizationRefusal::Invalid(problems) => {
+            let fields: Vec<_> =
+                problems.iter().map(|problem| json!({"field": problem.field, "problem": problem.problem})).collect();
+            Line::new(422, "VALIDATION_ERROR", "The request is not valid.")
+                .validation()
+                .details(json!({"fields": fields}))
+        }
+        OrganizationRefusal::KeyReused => {
+            Line::new(422, "IDEMPOTENCY_KEY_REUSED", "This key belongs to another request.")
+                .system("Idempotency-Key was used for another request within the last 24 hours")
+                .validation()
+        }
+        OrganizationRefusal::KeyRunning => {
+            Line::new(409, "REQUEST_IN_PROGRESS", "The same request is being worked on. Try again shortly.")
+                .system("A request with this Idempotency-Key is running")
+                .retry_after(RETRY_AFTER_SECONDS)
+        }
+        // All others stand in `refused`.
+        _ => Line::new(500, "INTERNAL_ERROR", "Something went wrong."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::role::RoleUsage;
+
+    fn failure(refusal: OrganizationRefusal, form: Form) -> Value {
+        let trace = Trace { id: "abc-123-def".to_owned(), at: Timestamp::from_millis(1_772_280_000_789), form };
+        let answer = Failure { cause: refusal.into(), trace }.answer();
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    #[test]
+    fn the_two_refusals_of_the_published_page_are_as_published() {
+        let role = "role_admin123".to_owned();
+        let refusal = OrganizationRefusal::SystemRole { role, name: "Admin", attempt: Attempt::Delete };
+        assert_eq!(
+            failure(refusal, Form::Envelope),
+            json!({
+                "success": false,
+                "error": {
+                    "code": "SYSTEM_ROLE_IMMUTABLE",
+                    "message": "System roles cannot be modified or deleted.",
+                    "system_message": "System roles cannot be deleted",
+                    "type": "client_error",
+                    "status": 403,
+                    "details": {"role_id": "role_admin123", "role_name": "Admin"},
+                    "trace_id": "abc-123-def",
+                    "timestamp": "2026-02-28T12:00:00Z",
+                },
+            })
+        );
+        let usage = RoleUsage { users: 5, rooms: 0, names: vec!["ann".to_owned()] };
+        let refusal = OrganizationRefusal::RoleHasMembers { role: "role_xyz789".to_owned(), usage };
+        let text = "Cannot delete role with active members. Reassign members first.";
+        assert_eq!(
+            failure(refusal, Form::Envelope)["error"],
+            json!({
+                "code": "ROLE_HAS_MEMBERS",
+                "message": text,
+                "system_message": text,
+                "type": "client_error",
+                "status": 409,
+                "details": {"role_id": "role_xyz789", "member_count": 5, "members": ["ann"]},
+                "trace_id": "abc-123-def",
+                "timestamp": "2026-02-28T12:00:00Z",
+            })
+        );
+    }
+
+    #[test]
+    fn a_problem_says_the_same_in_its_form() {
+        let problem = failure(OrganizationRefusal::OtherRevision(7), Form::Problem);
+        assert_eq!(problem["type"], "urn:rolekeeper:error:precondition-failed");
+        assert_eq!((&problem["status"], &problem["code"]), (&json!(412), &json!("PRECONDITION_FAILED")));
+        assert_eq!(problem["details"], json!({"current": "\"7\""}));
+        assert_eq!(problem["trace_id"], "abc-123-def");
+    }
+
+    #[test]
+    fn a_problem_is_sent_to_whoever_asks_for_it_alone() {
+        let form = |accept: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_str(accept).unwrap());
+            Form::wanted(&headers)
+        };
+        for accept in ["application/problem+json", "application/json, Application/Problem+JSON;q=0.5"] {
+            assert_eq!(form(accept), Form::Problem, "{accept}");
+        }
+        for accept in ["*/*", "application/*", "application/json", "application/problem+json;q=0", ""] {
+            assert_eq!(form(accept), Form::Envelope, "{accept}");
+        }
+        assert_eq!(Form::wanted(&HeaderMap::new()), Form::Envelope);
+    }
+}

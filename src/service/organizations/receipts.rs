@@ -1,0 +1,50 @@
+//! Receipts for changes, so that a request that comes again changes nothing again. What one means is in
+//! `domain::receipt`; that a change and its receipt are one is the stores' business.
+
+use crate::domain::receipt::{Fingerprint, Found, KeptAnswer, ReceiptKey, Ticket};
+use crate::service::error::{OrganizationRefusal, Problem};
+use crate::service::{Caller, Result, Services};
+
+/// What a request finds that comes with a key.
+pub enum Turn {
+    /// It is its turn.
+    Go(Ticket),
+    /// It was here before; what it got.
+    Again(KeptAnswer),
+}
+
+impl Services {
+    /// Takes the turn of a request that the client may send again under the same key.
+    ///
+    /// # Errors
+    /// In this order: `Invalid` for a key that is none; `KeyReused`; `KeyRunning`.
+    pub async fn take_turn(&self, caller: &Caller, key: &str, request: &Fingerprint) -> Result<Turn> {
+        let Some(key) = ReceiptKey::parse(&caller.user.id, key) else {
+            let problem = Problem::new("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
+            return Err(OrganizationRefusal::Invalid(vec![problem]).into());
+        };
+        let ticket = Ticket { key, run: self.ids.object_id() };
+        match self.store.take_receipt(&ticket, request, self.clock.now()).await? {
+            Found::Vacant => Ok(Turn::Go(ticket)),
+            Found::Answered(answer) => Ok(Turn::Again(answer)),
+            Found::Running => Err(OrganizationRefusal::KeyRunning.into()),
+            Found::OtherRequest => Err(OrganizationRefusal::KeyReused.into()),
+        }
+    }
+
+    /// Keeps the answer to a request that changed nothing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn keep_answer(&self, ticket: &Ticket, answer: &KeptAnswer) -> Result<()> {
+        Ok(self.store.keep_answer(ticket, answer).await?)
+    }
+
+    /// Gives up the turn of a request that did not come to an answer worth keeping.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn give_turn_up(&self, ticket: &Ticket) -> Result<()> {
+        Ok(self.store.drop_receipt(ticket).await?)
+    }
+}
