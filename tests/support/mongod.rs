@@ -215,6 +215,10 @@ fn command_line(program: &Path, directory: &Path, port: u16, options: Options) -
         "--setParameter diagnosticDataCollectionEnabled=false",
         // The tests' dates are in the past: what they put into the trash would be swept away under them.
         "--setParameter ttlMonitorEnabled=false",
+        // Each test drops its database. Kept for readers of the past, as is usual, their files would stay open for five
+        // minutes, and those of a whole suite are more than a process may have open.
+        "--setParameter minSnapshotHistoryWindowInSeconds=0 --syncdelay 5",
+        "--wiredTigerEngineConfigString file_manager=(close_idle_time=5,close_scan_interval=2,close_handle_minimum=100)",
     ];
     line.extend(fixed.iter().flat_map(|part| part.split(' ')).map(str::to_owned));
     if options == Options::ReplicaSet {
