@@ -9,9 +9,9 @@ const AT_ONCE: u64 = 50;
 
 impl Services {
     /// Deactivates accounts with that role whose last log-in is at least so many days ago; how many it were. What cannot
-    /// be spared (the last administrator, the last who administers permissions, the last Owner of an organization) stays, and so does the caller, who may
-    /// be a program with a token older than its last log-in. When the store fails midway, those deactivated by then
-    /// stay so; asking again goes on from there.
+    /// be spared (the last administrator, the last who administers permissions, the last Owner of an organization) stays,
+    /// and so does the caller, who may be a program with a token older than its last log-in. When the store fails
+    /// midway, those deactivated by then stay so; asking again goes on from there.
     ///
     /// # Errors
     /// What the store says.
