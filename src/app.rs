@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as ActixApp, HttpServer, web};
+use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, Ids, RandomIds, SystemClock};
 use crate::config::{AdministratorSettings, ServerSettings, Settings, StoreSettings, TokenSettings};
@@ -28,12 +33,16 @@ use crate::service::settings::parse_overrides;
 use crate::service::tokens::TokensForUsers;
 use crate::service::workspace::{AdministratorOutcome, FirstAdministrator};
 use crate::service::{ServiceError, Services};
+use crate::store::cached::CachedStore;
 use crate::store::mongo::MongoStore;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::store::{Store, StoreError};
 
 /// File name of the embedded store in the data directory.
 pub const DATABASE_FILE: &str = "rolekeeper.sqlite3";
+
+/// How long to wait before following the changes of others again, when that has ended.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a server does not start: one sentence for the operator each, without secrets.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +113,41 @@ pub struct App {
     port: u16,
     lifecycle: Arc<Lifecycle>,
     announcement: Option<String>,
+    #[cfg(feature = "fault-injection")]
+    facts: Arc<CachedStore>,
+    follower: Follower,
+}
+
+/// Follows what others change in the store, as long as it is kept.
+struct Follower(JoinHandle<()>);
+
+impl Follower {
+    fn start(store: Arc<dyn Store>) -> Self {
+        Self(tokio::spawn(follow(store)))
+    }
+
+    /// Ends it, and waits until it has let go of the store.
+    async fn stop(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Without it everything is read from the store each time: it is begun again whatever it ended by.
+async fn follow(store: Arc<dyn Store>) {
+    loop {
+        match AssertUnwindSafe(store.follow()).catch_unwind().await {
+            Ok(()) => log::warn!("the changes of others are not followed any more; trying again"),
+            Err(_) => log::error!("following the changes of others failed; trying again"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 impl App {
@@ -119,12 +163,20 @@ impl App {
         let server_settings = ServerSettings { port, ..settings.server.clone() };
         let store = open_store(&settings.store, &sources).await?;
         log::info!("keeping roles in {}", store.describe());
+        let facts = Arc::new(CachedStore::new(Arc::clone(&store), settings.cache.sessions.into()));
+        let follower = Follower::start(store);
         let passwords = Passwords::new(settings.passwords.bcrypt_cost);
         let first_user = first_user(&settings.administrator);
-        let services =
-            Services::new(store, sources.clock.clone(), sources.ids.clone(), passwords, overrides, first_user)
-                .with_tokens_for_users(tokens_for_users(&settings.tokens))
-                .with_restricted_roles(&settings.restricted_roles);
+        let services = Services::new(
+            Arc::clone(&facts) as _,
+            sources.clock.clone(),
+            sources.ids.clone(),
+            passwords,
+            overrides,
+            first_user,
+        )
+        .with_tokens_for_users(tokens_for_users(&settings.tokens))
+        .with_restricted_roles(&settings.restricted_roles);
         services.seed().await?;
         check_restrictions(&services).await?;
         let outcome = services.ensure_administrator(first_administrator(&settings.administrator)).await?;
@@ -138,12 +190,26 @@ impl App {
             ids: sources.ids,
         };
         let server = serve(listener, &server_settings, parts)?;
-        Ok(Self { server, port, lifecycle, announcement })
+        Ok(Self {
+            server,
+            port,
+            lifecycle,
+            announcement,
+            #[cfg(feature = "fault-injection")]
+            facts,
+            follower,
+        })
     }
 
     /// The port it listens on, also when any free one was asked for.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The facts in memory, for tests that change the store past the server.
+    #[cfg(feature = "fault-injection")]
+    pub fn facts(&self) -> Arc<CachedStore> {
+        Arc::clone(&self.facts)
     }
 
     /// What to tell the person who started the server, once and nowhere else: it may hold a password.
@@ -172,19 +238,26 @@ impl App {
     /// # Errors
     /// What the operating system says when listening fails.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let handle = self.server.handle();
-        self.lifecycle.enter(Phase::Serving);
-        log::info!("serving on port {}", self.port);
-        let mut server = std::pin::pin!(self.server);
-        tokio::select! {
-            ended = &mut server => return ended,
-            () = stop => {}
-        }
-        self.lifecycle.enter(Phase::Draining);
-        let (ended, ()) = tokio::join!(server, handle.stop(true));
+        let Self { server, port, lifecycle, follower, .. } = self;
+        lifecycle.enter(Phase::Serving);
+        log::info!("serving on port {port}");
+        let ended = serve_until(server, &lifecycle, stop).await;
+        follower.stop().await;
         log::info!("stopped");
         ended
     }
+}
+
+async fn serve_until(server: Server, lifecycle: &Lifecycle, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let handle = server.handle();
+    let mut server = std::pin::pin!(server);
+    tokio::select! {
+        ended = &mut server => return ended,
+        () = stop => {}
+    }
+    lifecycle.enter(Phase::Draining);
+    let (ended, ()) = tokio::join!(server, handle.stop(true));
+    ended
 }
 
 /// What the request threads share.
@@ -197,28 +270,31 @@ struct Parts {
 }
 
 fn serve(listener: TcpListener, settings: &ServerSettings, parts: Parts) -> Result<Server, StartError> {
-    let gate = web::Data::new(Gate::new(parts.services.clone(), settings.root_url(), parts.clock));
+    let gate = Gate::new(parts.services.clone(), settings.root_url(), parts.clock);
     let vitals = web::Data::new(Vitals {
         lifecycle: parts.lifecycle.clone(),
         metrics: parts.metrics.clone(),
         services: parts.services,
     });
-    let surroundings = web::Data::new(Surroundings {
+    let surroundings = Surroundings {
         ids: parts.ids,
         metrics: parts.metrics,
         lifecycle: parts.lifecycle,
         proxies: settings.forwarded_count,
-    });
-    let description = web::Data::new(Description::new(&settings.root_url()));
+    };
+    let description = web::Data::new(Description::new(settings.root_url()));
     let server = HttpServer::new(move || {
+        // One of each for every thread: to count the users of what all share, they would take turns with each request.
+        let surroundings = Rc::new(surroundings.clone());
         ActixApp::new()
             .app_data(description.clone())
-            .app_data(gate.clone())
+            .app_data(web::Data::new(gate.clone()))
             .app_data(vitals.clone())
-            .app_data(surroundings.clone())
-            .wrap(from_fn(surround))
+            .wrap(from_fn(move |request, next| surround(Rc::clone(&surroundings), request, next)))
             .configure(routes)
     })
+    // A long answer leaves in several packets; the last must not wait until the client has confirmed the others.
+    .tcp_nodelay(true)
     .disable_signals()
     .shutdown_timeout(settings.shutdown_seconds);
     let server = match settings.workers {

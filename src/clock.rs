@@ -1,6 +1,7 @@
 //! The only source of time, randomness and new ids. Everything else asks an injected [`Clock`] or [`Ids`], so that a
 //! test decides what "now" is and which id comes next; `clippy.toml` forbids the direct calls.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::domain::ids::{RoleId, RoomId, UserId};
@@ -18,9 +19,14 @@ pub trait Ids: Send + Sync {
     /// `length` characters, each equally likely any of `alphabet` (ASCII, at most 256 characters).
     fn text(&self, alphabet: &[u8], length: usize) -> String;
 
-    /// 24 lower-case hexadecimal digits: the id of a role, a room, a subscription, an audit entry, a request.
+    /// 24 lower-case hexadecimal digits: the id of a role, a room, a subscription, an audit entry.
     fn object_id(&self) -> String {
         self.text(HEX, 24)
+    }
+
+    /// The same for a request. It is no secret; it only must not be used twice.
+    fn request_id(&self) -> String {
+        self.object_id()
     }
 
     /// A fresh role id.
@@ -84,6 +90,48 @@ impl Ids for RandomIds {
         }
         text
     }
+
+    fn request_id(&self) -> String {
+        let bytes =
+            REQUEST_BYTES.try_with(|bytes| bytes.borrow_mut().next()).unwrap_or_else(|_| Reserve::default().next());
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(HEX[usize::from(digit)])).collect()
+    }
+}
+
+thread_local! {
+    /// Random bytes for ids of requests, each used once. To ask the operating system for each request costs more than
+    /// the rest of what is done around it; for secrets it is asked each time.
+    static REQUEST_BYTES: RefCell<Reserve> = RefCell::new(Reserve::default());
+}
+
+const REQUEST_ID_BYTES: usize = 12;
+
+/// Random bytes that were not used yet.
+struct Reserve {
+    bytes: [u8; 64 * REQUEST_ID_BYTES],
+    used: usize,
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        let bytes = [0; 64 * REQUEST_ID_BYTES];
+        Self { bytes, used: bytes.len() }
+    }
+}
+
+impl Reserve {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+    #[expect(clippy::expect_used, reason = "as for every other id")]
+    fn next(&mut self) -> [u8; REQUEST_ID_BYTES] {
+        if self.used >= self.bytes.len() {
+            getrandom::fill(&mut self.bytes).expect("the operating system gives random numbers");
+            self.used = 0;
+        }
+        let mut id = [0; REQUEST_ID_BYTES];
+        id.copy_from_slice(&self.bytes[self.used..self.used + REQUEST_ID_BYTES]);
+        self.used += REQUEST_ID_BYTES;
+        id
+    }
 }
 
 /// Measures how long something took; never used to decide anything.
@@ -117,6 +165,16 @@ mod tests {
         let token = ids.token();
         assert_eq!(token.expose().len(), 43);
         assert!(token.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+    }
+
+    #[test]
+    fn requests_have_ids_of_their_own_on_every_thread() {
+        let some = || (0..1_000).map(|_| RandomIds.request_id()).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(some)).collect();
+        let ids: HashSet<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(ids.len(), 4_000);
+        let is_hex = |id: &String| id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        assert!(ids.iter().all(|id| id.len() == 24 && is_hex(id)));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Where roles and users are kept.
     pub store: StoreSettings,
+    /// What is kept in memory.
+    pub cache: CacheSettings,
     /// The first administrator, for a store that has none.
     pub administrator: AdministratorSettings,
     /// How passwords are kept.
@@ -66,6 +68,14 @@ pub struct StoreSettings {
     pub mongo_url: Option<Secret>,
     /// The folder of the embedded store.
     pub data_dir: PathBuf,
+}
+
+/// What is kept in memory.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSettings {
+    /// Sessions at most; 0 for none.
+    pub sessions: u32,
 }
 
 /// The first administrator.
@@ -168,6 +178,7 @@ impl Settings {
             ("server.shutdown_seconds", self.server.shutdown_seconds.to_string()),
             ("store.mongo_url", secret(self.store.mongo_url.as_ref())),
             ("store.data_dir", self.store.data_dir.display().to_string()),
+            ("cache.sessions", self.cache.sessions.to_string()),
             ("administrator.username", self.administrator.username.clone()),
             ("administrator.password", secret(self.administrator.password.as_ref())),
             ("administrator.email", or_none(self.administrator.email.clone())),
@@ -196,6 +207,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("server", &self.server)
             .field("store", &self.store)
+            .field("cache", &self.cache)
             .field("administrator", &self.administrator)
             .field("passwords", &self.passwords)
             .field("tokens", &self.tokens)

@@ -23,7 +23,12 @@ fn main() -> ExitCode {
         Err(problems) => return fail(MISCONFIGURED, problems),
     };
     match cli.command() {
-        Command::Serve => serve(&settings),
+        Command::Serve => {
+            let code = serve(&settings);
+            // Only now has the last of the other threads said what it had to say.
+            telemetry::flush();
+            code
+        }
         Command::Health { url } => match health::check(&url.unwrap_or_else(|| settings.server.local_url())) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(FAILED, error),
@@ -62,6 +67,8 @@ async fn serve(settings: &Settings) -> ExitCode {
 }
 
 fn fail(code: u8, why: impl std::fmt::Display) -> ExitCode {
+    // What led to it stands before it.
+    telemetry::flush();
     eprintln!("rolekeeper: {why}");
     ExitCode::from(code)
 }

@@ -42,6 +42,7 @@ pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
 const FORWARDED_COUNT: RangeInclusive<u8> = 0..=10;
 const WORKERS: RangeInclusive<usize> = 1..=1024;
 const SHUTDOWN_SECONDS: RangeInclusive<u64> = 0..=3600;
+const CACHED_SESSIONS: RangeInclusive<u32> = 0..=1_000_000;
 const BCRYPT_COST: RangeInclusive<u32> = 10..=14;
 
 /// Every setting except those of the workspace, whose ids are open.
@@ -64,6 +65,8 @@ pub(super) const KEYS: &[Key] = &[
         must_be: "a connection string that begins with mongodb:// or mongodb+srv://" },
     Key { section: "store", name: "data_dir", variable: "ROLEKEEPER_DATA_DIR", secret: false,
         accepts: |text| !text.is_empty(), must_be: "the path of a folder" },
+    Key { section: "cache", name: "sessions", variable: "ROLEKEEPER_CACHE_SESSIONS", secret: false,
+        accepts: |text| is_within(text, &CACHED_SESSIONS), must_be: "a whole number from 0 to 1000000" },
     Key { section: "administrator", name: "username", variable: "ADMIN_USERNAME", secret: false,
         accepts: is_one_line, must_be: "one line of text" },
     Key { section: "administrator", name: "password", variable: "ADMIN_PASS", secret: true,
@@ -125,6 +128,7 @@ mod tests {
             ("HTTP_FORWARDED_COUNT", ["0", "10"], ["-1", "11"]),
             ("ROLEKEEPER_WORKERS", ["1", "1024"], ["0", "1025"]),
             ("ROLEKEEPER_SHUTDOWN_SECONDS", ["0", "3600"], ["-1", "3601"]),
+            ("ROLEKEEPER_CACHE_SESSIONS", ["0", "1000000"], ["-1", "1000001"]),
             ("ROLEKEEPER_BCRYPT_COST", ["10", "14"], ["9", "15"]),
         ] {
             assert!(good.iter().all(|text| accepts(variable, text)), "{variable}");

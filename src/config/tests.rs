@@ -50,6 +50,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(settings.server.shutdown_seconds, 10);
     assert_eq!(settings.store.mongo_url, None);
     assert_eq!(settings.store.data_dir, Path::new("./data"));
+    assert_eq!(settings.cache.sessions, 10_000);
     assert_eq!(settings.administrator.username, "admin");
     assert_eq!(settings.administrator.password, None);
     assert_eq!(settings.administrator.email, None);
@@ -103,6 +104,7 @@ fn every_variable_and_flag_reaches_its_setting() {
         ("ROLEKEEPER_SHUTDOWN_SECONDS", "0"),
         ("MONGO_URL", "mongodb://db/rocketchat"),
         ("ROLEKEEPER_DATA_DIR", "/var/lib/x"),
+        ("ROLEKEEPER_CACHE_SESSIONS", "50"),
         ("ADMIN_USERNAME", "root"),
         ("ADMIN_PASS", "12345"),
         ("ADMIN_EMAIL", "root@example.org"),
@@ -120,7 +122,7 @@ fn every_variable_and_flag_reaches_its_setting() {
     assert_eq!(
         settings.describe(),
         "server.bind = 0.0.0.0\nserver.port = 7\nserver.root_url = https://roles.example.org\n\
-         server.forwarded_count = 2\nserver.workers = 3\nserver.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\n\
+         server.forwarded_count = 2\nserver.workers = 3\nserver.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\ncache.sessions = 50\n\
          administrator.username = root\nadministrator.password = (set)\nadministrator.email = root@example.org\n\
          administrator.name = Root\nadministrator.first_user_is_admin = true\n\
          passwords.bcrypt_cost = 12\ntokens.create_for_users = true\ntokens.create_for_users_secret = (set)\nlog.format = json\nlog.filter = debug"

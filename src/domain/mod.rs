@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod capability;
 pub mod decide;
+pub mod fact;
 pub mod fields;
 pub mod ids;
 pub mod login_failure;
@@ -15,6 +16,7 @@ pub mod permission;
 pub mod preferences;
 pub mod profile;
 pub mod receipt;
+pub mod rights;
 pub mod role;
 pub mod room;
 pub mod room_change;

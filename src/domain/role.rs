@@ -191,10 +191,15 @@ pub struct Assignment {
 /// The most names a refusal lists.
 pub const MAX_NAMED_HOLDERS: usize = 10;
 
-/// Everything that still names a role, hidden holders (deactivated users, bots, service accounts) included.
+/// So many accounts, and so many members of rooms, are looked at to say who holds a role: a figure that needs no more
+/// is exact, and a greater one would have to be counted each time.
+pub const MAX_COUNTED_HOLDERS: u64 = 1_000;
+
+/// Everything that still names a role, hidden holders (deactivated users, bots, service accounts) included, as far as
+/// the first [`MAX_COUNTED_HOLDERS`] of each kind tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RoleUsage {
-    /// Users whose own list of roles has it.
+    /// Users whose own list of roles has it; [`MAX_COUNTED_HOLDERS`] stands for so many or more.
     pub users: u64,
     /// Rooms in which at least one member has it.
     pub rooms: u64,
@@ -232,6 +237,14 @@ pub fn name_key(name: &str) -> String {
 
 /// As [`name_key`], but white space around it counts: the form in which usernames and addresses are compared.
 pub fn caseless_key(text: &str) -> String {
+    if text.is_ascii() {
+        // The same in far fewer steps; whoever makes a role compares its name with those of all others.
+        return text.chars().filter(|letter| !letter.is_control()).map(|letter| letter.to_ascii_lowercase()).collect();
+    }
+    any_caseless_key(text)
+}
+
+fn any_caseless_key(text: &str) -> String {
     text.nfkc().default_case_fold().nfkc().filter(|character| !is_unseen(*character)).collect()
 }
 
@@ -249,7 +262,12 @@ fn is_unseen(character: char) -> bool {
 /// Whether `name` collides with `role`: same key as its name, or equal to its id. A name that is another role's id would
 /// make "id or name" ambiguous.
 pub fn name_collides(name: &str, role: &Role) -> bool {
-    role.id.as_str() == name || name_key(&role.name) == name_key(name)
+    collides(name, &name_key(name), role.id.as_str(), &role.name)
+}
+
+/// As [`name_collides`], for many roles: `key` is the name's own, the rest is the other role's.
+pub fn collides(name: &str, key: &str, other_id: &str, other_name: &str) -> bool {
+    other_id == name || name_key(other_name) == key
 }
 
 /// A role that every workspace has from the start.
@@ -334,6 +352,11 @@ mod tests {
         fn a_custom_role_may_go_exactly_when_nothing_holds_it(users in 0_u64..3, rooms in 0_u64..3) {
             let usage = RoleUsage { users, rooms, names: vec![] };
             prop_assert_eq!(custom().deletable(&usage).is_ok(), users == 0 && rooms == 0);
+        }
+
+        #[test]
+        fn plain_letters_have_the_key_of_any_others(text in "[\\x00-\\x7f]{0,24}") {
+            prop_assert_eq!(caseless_key(&text), any_caseless_key(&text));
         }
 
         #[test]

@@ -144,6 +144,10 @@ fn merge(fields: &mut Map<String, Value>, name: &str, more: &Map<String, Value>)
     }
 }
 
+/// What [`differences`] calls the facts that decide in which lists an account stands and where.
+const USERNAME: &str = "username";
+const ROLES: &str = "roles";
+
 /// What of an account differs, before and after, under the names that clients know; nothing secret.
 pub fn differences(before: &User, after: &User) -> (Map<String, Value>, Map<String, Value>) {
     let (before, after) = (facts(before), facts(after));
@@ -156,14 +160,19 @@ pub fn differences(before: &User, after: &User) -> (Map<String, Value>, Map<Stri
     (differing(&before, &after), differing(&after, &before))
 }
 
+/// Whether an account that differs like that stands elsewhere in lists of accounts, or in other ones.
+pub fn moves_in_lists(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
+    [USERNAME, ROLES].into_iter().any(|fact| before.contains_key(fact) || after.contains_key(fact))
+}
+
 fn facts(user: &User) -> Map<String, Value> {
     let mut facts = user.profile.clone();
     let roles: Value = user.roles().iter().map(RoleId::as_str).collect();
     for (name, value) in [
-        ("username", Value::from(user.username.clone())),
+        (USERNAME, Value::from(user.username.clone())),
         ("name", Value::from(user.name.clone())),
         ("emails", serde_json::json!(user.emails)),
-        ("roles", roles),
+        (ROLES, roles),
         ("active", Value::from(user.active)),
     ] {
         facts.insert(name.to_owned(), value);

@@ -19,15 +19,17 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::Method as Verb;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
+use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::context::{address, counted_method, leave, origin};
 use super::error::ApiError;
+use super::kept::KeptAnswers;
 use super::rate_limit::{Key, RateLimiter};
 use super::requirement::{Access, Requirement};
 use super::rocketchat::body::{BodyProblem, MAX_BODY_BYTES, parse_body};
@@ -35,48 +37,46 @@ use super::rocketchat::query::parse_query;
 use super::rocketchat::shape::{Shape, Source, fit};
 use crate::clock::Clock;
 use crate::domain::token::TokenText;
+use crate::metrics::RouteMeter;
 use crate::service::rates::Rate;
 use crate::service::second_factor::{Code, Method, Shown, Strictness};
 use crate::service::{Caller, Origin, ServiceError, Services};
+
+const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+const SECOND_FACTOR_CODE: HeaderName = HeaderName::from_static("x-2fa-code");
+const SECOND_FACTOR_METHOD: HeaderName = HeaderName::from_static("x-2fa-method");
 
 /// How long a body may take to arrive. Without a limit, whoever sends one byte and waits keeps a connection for ever.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The services as the web server carries them; only this module can open it.
+#[derive(Clone)]
 pub struct Gate {
     services: Arc<Services>,
-    site: String,
-    limiter: RateLimiter,
+    site: Arc<str>,
+    limiter: Arc<RateLimiter>,
+    kept: Arc<KeptAnswers>,
 }
 
 impl Gate {
     /// Puts the services behind the gate. `site` is the address that links to this server begin with, without a slash
     /// at its end; `clock` tells when a client has waited long enough.
     pub fn new(services: Arc<Services>, site: String, clock: Arc<dyn Clock>) -> Self {
-        Self { services, site, limiter: RateLimiter::new(clock) }
+        let (site, limiter) = (site.into(), Arc::new(RateLimiter::new(clock)));
+        Self { services, site, limiter, kept: Arc::default() }
     }
 
     /// Counts the request, and leaves how its client stands now to be told with the answer. Somebody who bypasses the
     /// limit is not counted and told nothing, as in the original: numbers that hold for others would make him wait.
-    async fn count<I: Input>(
-        &self,
-        request: &HttpRequest,
-        origin: &Origin,
-        caller: Option<&Caller>,
-    ) -> Result<(), ApiError> {
-        self.count_as(I::RATE, request, origin, caller).await
+    async fn count<I: Input>(&self, request: &HttpRequest, caller: Option<&Caller>) -> Result<(), ApiError> {
+        self.count_as(I::RATE, request, caller).await
     }
 
-    async fn count_as(
-        &self,
-        rate: Rate,
-        request: &HttpRequest,
-        origin: &Origin,
-        caller: Option<&Caller>,
-    ) -> Result<(), ApiError> {
+    async fn count_as(&self, rate: Rate, request: &HttpRequest, caller: Option<&Caller>) -> Result<(), ApiError> {
         let Some(quota) = self.services.quota(caller, rate).await? else { return Ok(()) };
-        let standing = self.limiter.count(key(request, origin), quota);
-        request.extensions_mut().insert(standing);
+        let standing = self.limiter.count(key(request), quota);
+        leave(request, standing);
         standing.wait.map_or(Ok(()), |seconds| Err(ApiError::TooManyRequests { seconds }))
     }
 }
@@ -187,6 +187,7 @@ pub struct Call<P, I = Nothing> {
     /// What he sent.
     pub input: I,
     token: TokenText,
+    known: Option<HeaderValue>,
     rule: PhantomData<P>,
 }
 
@@ -199,6 +200,16 @@ impl<P, I> Call<P, I> {
     /// The token of this request.
     pub const fn token(&self) -> &TokenText {
         &self.token
+    }
+
+    /// The answers that are kept for everybody.
+    pub fn kept(&self) -> &KeptAnswers {
+        &self.gate.kept
+    }
+
+    /// The tags of the answers that the client has already (`If-None-Match`).
+    pub const fn known(&self) -> Option<&HeaderValue> {
+        self.known.as_ref()
     }
 
     /// What links to this server begin with.
@@ -218,12 +229,13 @@ impl<P: Requirement, I: Input> FromRequest for Call<P, I> {
             let (caller, token) = authenticate(&gate.services, &request).await?;
             authorize::<P>(&gate.services, &caller).await?;
             let input: I = read_input(&request, payload).await?;
-            gate.count::<I>(&request, &caller.origin, Some(&caller)).await?;
+            gate.count::<I>(&request, Some(&caller)).await?;
             if I::SECOND_FACTOR {
                 let shown = second_factor(&request);
                 gate.services.require_second_factor(&caller, &shown, input.strictness()).await?;
             }
-            Ok(Self { gate, caller, input, token, rule: PhantomData })
+            let known = request.headers().get(IF_NONE_MATCH).cloned();
+            Ok(Self { gate, caller, input, token, known, rule: PhantomData })
         })
     }
 }
@@ -263,7 +275,7 @@ impl<I: Input> FromRequest for Visit<I> {
             let gate = gate(&request)?;
             let (origin, input) = (origin(&request), read_input(&request, payload).await?);
             let caller = recognize(&gate.services, &request).await?;
-            gate.count::<I>(&request, &origin, caller.as_ref()).await?;
+            gate.count::<I>(&request, caller.as_ref()).await?;
             Ok(Self { gate, origin, input, second_factor: second_factor(&request), caller })
         })
     }
@@ -290,15 +302,15 @@ async fn recognize(services: &Services, request: &HttpRequest) -> Result<Option<
 
 fn credentials(request: &HttpRequest) -> Option<(String, TokenText)> {
     let headers = request.headers();
-    let (user, token) = (text(headers, "x-user-id")?, text(headers, "x-auth-token")?);
+    let (user, token) = (text(headers, USER_ID)?, text(headers, AUTH_TOKEN)?);
     Some((user.to_owned(), TokenText::new(token)))
 }
 
 fn second_factor(request: &HttpRequest) -> Shown {
     let headers = request.headers();
     Shown {
-        code: text(headers, "x-2fa-code").and_then(Code::new),
-        method: text(headers, "x-2fa-method").and_then(Method::parse),
+        code: text(headers, SECOND_FACTOR_CODE).and_then(Code::new),
+        method: text(headers, SECOND_FACTOR_METHOD).and_then(Method::parse),
     }
 }
 
@@ -306,12 +318,7 @@ async fn authorize<P: Requirement>(services: &Services, caller: &Caller) -> Resu
     if P::ANY_OF.is_empty() {
         return Ok(());
     }
-    for permission in P::ANY_OF {
-        if services.is_allowed(caller, permission).await? {
-            return Ok(());
-        }
-    }
-    Err(ServiceError::Forbidden.into())
+    if services.is_allowed_any(caller, P::ANY_OF).await? { Ok(()) } else { Err(ServiceError::Forbidden.into()) }
 }
 
 async fn read_input<I: Input>(request: &HttpRequest, payload: Payload) -> Result<I, ApiError> {
@@ -320,7 +327,7 @@ async fn read_input<I: Input>(request: &HttpRequest, payload: Payload) -> Result
         Source::Body => {
             let bytes = tokio::time::timeout(BODY_TIMEOUT, read_body(payload)).await;
             let bytes = bytes.map_err(|_| ApiError::BodyTooSlow)??;
-            parse_body(text(request.headers(), CONTENT_TYPE.as_str()), &bytes)?
+            parse_body(text(request.headers(), CONTENT_TYPE), &bytes)?
         }
     };
     if I::PATH.is_empty() { I::accept(value) } else { I::accept_at(place(request, I::PATH), value) }
@@ -345,16 +352,12 @@ async fn read_body(mut payload: Payload) -> Result<web::BytesMut, ApiError> {
 }
 
 /// `HEAD` is a `GET` without a body, not a second chance.
-fn key(request: &HttpRequest, origin: &Origin) -> Key {
+fn key(request: &HttpRequest) -> Key {
     let method = if request.method() == Verb::HEAD { &Verb::GET } else { request.method() };
-    let pattern = request.match_pattern().unwrap_or_default();
-    Key { client: origin.address.clone().unwrap_or_default(), route: format!("{method} {pattern}") }
+    let route = request.app_data::<RouteMeter>().map_or("", RouteMeter::route);
+    Key { client: address(request), method: counted_method(method), route }
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
-}
-
-fn origin(request: &HttpRequest) -> Origin {
-    request.extensions().get::<Origin>().cloned().unwrap_or_default()
 }

@@ -8,6 +8,8 @@ pub mod call;
 pub mod context;
 pub mod docs;
 pub mod error;
+pub mod kept;
+pub mod memory;
 pub mod openapi;
 pub mod organizations;
 pub mod public;

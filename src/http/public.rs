@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::answer;
+use super::{answer, memory};
+use crate::domain::fact::MemoryState;
 use crate::metrics::Metrics;
 use crate::service::Services;
 
@@ -68,7 +69,8 @@ pub async fn show_health() -> HttpResponse {
     answer::json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
-/// `GET /ready`: 200 when requests can be served, else 503 with the reasons.
+/// `GET /ready`: 200 when requests can be served, else 503 with the reasons. A server that does not know at present what
+/// others change is ready: it asks the store each time.
 pub async fn show_readiness(vitals: web::Data<Vitals>) -> HttpResponse {
     let mut reasons = Vec::new();
     match vitals.lifecycle.phase() {
@@ -80,16 +82,27 @@ pub async fn show_readiness(vitals: web::Data<Vitals>) -> HttpResponse {
         log::warn!("not ready: {error}");
         reasons.push("the store does not answer");
     }
-    if reasons.is_empty() {
-        return answer::json(StatusCode::OK, &json!({"status": "ready"}));
+    let memory = vitals.services.memory();
+    if memory.is_some_and(|memory| memory.state == MemoryState::Warming) {
+        reasons.push("it is not known yet what others change in the store");
     }
-    answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "not ready", "reasons": reasons}))
+    let (status, mut body) = match reasons.is_empty() {
+        true => (StatusCode::OK, json!({"status": "ready"})),
+        false => (StatusCode::SERVICE_UNAVAILABLE, json!({"status": "not ready", "reasons": reasons})),
+    };
+    if let (Some(memory), Value::Object(fields)) = (memory, &mut body) {
+        fields.extend(memory::readiness(&memory));
+    }
+    answer::json(status, &body)
 }
 
 /// `GET /metrics`: Prometheus' text format.
 pub async fn show_metrics(vitals: web::Data<Vitals>) -> HttpResponse {
     match vitals.metrics.render() {
-        Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
+        Ok(mut text) => {
+            text.extend(vitals.services.memory().map(|report| memory::metrics(&report)));
+            HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
+        }
         Err(error) => {
             log::error!("the metrics cannot be rendered: {error}");
             HttpResponse::InternalServerError().finish()

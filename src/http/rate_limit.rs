@@ -3,6 +3,7 @@
 //! course of a request this is asked stands in `http::call`.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -24,9 +25,11 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The client's address.
-    pub client: String,
-    /// Method and pattern of the route.
-    pub route: String,
+    pub client: Option<IpAddr>,
+    /// The method.
+    pub method: &'static str,
+    /// The pattern of the route.
+    pub route: &'static str,
 }
 
 /// How a client stands on a route, this request counted.
@@ -159,11 +162,12 @@ fn seconds_until(end: Timestamp, now: Timestamp) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     const QUOTA: Quota = Quota { calls: 3, millis: 1_000 };
 
-    fn key(client: usize) -> Key {
-        Key { client: client.to_string(), route: "GET /".to_owned() }
+    fn key(client: u32) -> Key {
+        Key { client: Some(Ipv4Addr::from_bits(client).into()), method: "GET", route: "/" }
     }
 
     fn at(millis: i64) -> Timestamp {

@@ -1,19 +1,21 @@
 //! Who is calling, and may he? The one authentication path for every protocol: each surface only brings the
 //! credentials in its own form.
 
+use std::sync::Arc;
+
 use super::error::{LoginRefusal, SecondFactorProblem};
 use super::login_blocks::Attempt;
 use super::passwords::PasswordDigest;
 use super::second_factor::Shown;
 use super::{Caller, Origin, Result, ServiceError, Services};
-use crate::domain::decide::{Decision, decide};
-use crate::domain::ids::{PermissionId, RoomId, UserId};
+use crate::domain::decide::decide;
+use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::login_failure::Block;
 use crate::domain::role::ADMIN;
 use crate::domain::setting::{EMAIL_VERIFICATION, LOGIN_EXPIRATION};
 use crate::domain::token::{Token, TokenHash, TokenKind, TokenText, lifetime_days};
 use crate::domain::user::{KIND_APP, User};
-use crate::store::{Conflict, Noun, StoreError, UsernameMatch};
+use crate::store::{Conflict, Noun, Rights, StoreError, UsernameMatch};
 
 /// Session tokens an account keeps; the oldest go first (contract 2.2).
 pub const MAX_SESSION_TOKENS: usize = 50;
@@ -47,7 +49,7 @@ pub enum AccountName {
 /// Somebody is in.
 pub struct Session {
     /// The account.
-    pub user: User,
+    pub user: Arc<User>,
     /// The token to send from now on; the same one after a log-in with a token.
     pub token: TokenText,
 }
@@ -73,7 +75,16 @@ impl Services {
     /// # Errors
     /// What the store says.
     pub async fn is_allowed(&self, caller: &Caller, permission: &str) -> Result<bool> {
-        self.decision_is_granted(&caller.user, permission).await
+        Ok(self.is_granted(&*self.rights().await?, caller.user.roles(), permission))
+    }
+
+    /// Whether the caller has any of the permissions by his workspace roles, all looked at in the same moment.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn is_allowed_any(&self, caller: &Caller, permissions: &[&str]) -> Result<bool> {
+        let rights = self.rights().await?;
+        Ok(permissions.iter().any(|permission| self.is_granted(&rights, caller.user.roles(), permission)))
     }
 
     /// Whether the caller has the permission by his workspace roles or by those that he has in the room (contract 8.1).
@@ -83,8 +94,7 @@ impl Services {
     pub async fn is_allowed_in(&self, caller: &Caller, permission: &str, room: &RoomId) -> Result<bool> {
         let in_room = self.store.find_room_roles(room, &caller.user.id).await?.unwrap_or_default();
         let held = [caller.user.roles(), &in_room].concat();
-        let permission = self.store.find_permission(&PermissionId::from_stored(permission)).await?;
-        Ok(decide(permission.as_ref(), &held, &self.restrictions).is_granted())
+        Ok(self.is_granted(&*self.rights().await?, &held, permission))
     }
 
     /// Lets somebody in and issues a session token.
@@ -116,9 +126,8 @@ impl Services {
         Ok(())
     }
 
-    async fn decision_is_granted(&self, user: &User, permission: &str) -> Result<bool> {
-        let permission = self.store.find_permission(&PermissionId::from_stored(permission)).await?;
-        Ok(matches!(decide(permission.as_ref(), user.roles(), &self.restrictions), Decision::Granted { .. }))
+    pub(super) fn is_granted(&self, rights: &Rights, held: &[RoleId], permission: &str) -> bool {
+        decide(rights.permission_named(permission), held, &self.restrictions).is_granted()
     }
 
     /// Whether a token still counts.
@@ -126,7 +135,7 @@ impl Services {
         if matches!(token.kind, TokenKind::Personal { .. }) {
             return Ok(true);
         }
-        let days = lifetime_days(Some(self.integer(LOGIN_EXPIRATION).await?));
+        let days = lifetime_days(Some(self.integer_in(&*self.rights().await?, LOGIN_EXPIRATION)));
         Ok(token.is_live(self.clock.now(), days))
     }
 
@@ -218,7 +227,7 @@ impl Services {
         let hash: TokenHash = token.hash();
         let by = self.context(&user, origin);
         match self.store.add_session_token(&user.id, &hash, MAX_SESSION_TOKENS, &by).await {
-            Ok(()) => Ok(Session { user: User { last_login: Some(by.at), ..user }, token }),
+            Ok(()) => Ok(Session { user: Arc::new(User { last_login: Some(by.at), ..user }), token }),
             // Deactivated between the check and the write: the write decides.
             Err(StoreError::Conflict(Conflict::UserInactive)) => Err(LoginRefusal::Deactivated.into()),
             Err(StoreError::NotFound(Noun::User)) => Err(LoginRefusal::WrongCredentials.into()),

@@ -27,10 +27,12 @@ use serde_json::Value;
 use crate::clock::{Clock, Ids};
 use crate::domain::audit::{Actor, AuditContext};
 use crate::domain::decide::Restrictions;
+use crate::domain::fact::MemoryReport;
 use crate::domain::ids::{PermissionId, RoleId};
+use crate::domain::setting::{ALLOW_INFINITE_COUNT, DEFAULT_COUNT, UPPER_COUNT_LIMIT};
 use crate::domain::token::Token;
 use crate::domain::user::User;
-use crate::store::{Page, Store};
+use crate::store::{Page, Rights, Roles, Store};
 
 pub use error::{Result, ServiceError};
 use passwords::Passwords;
@@ -66,9 +68,9 @@ pub struct Origin {
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The account as it was when the request came in.
-    pub user: User,
+    pub user: Arc<User>,
     /// The token of this request.
-    pub token: Token,
+    pub token: Arc<Token>,
     /// Where from.
     pub origin: Origin,
 }
@@ -133,13 +135,38 @@ impl Services {
         self.context(&caller.user, &caller.origin)
     }
 
+    /// How the store's memory of facts is doing, where it has one.
+    pub fn memory(&self) -> Option<MemoryReport> {
+        self.store.memory()
+    }
+
+    /// Every role as it is now (contract 4.1).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn roles(&self) -> Result<Arc<Roles>> {
+        Ok(self.store.roles().await?)
+    }
+
+    /// Permissions and settings as they are now (contract 5.1).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn rights(&self) -> Result<Arc<Rights>> {
+        match self.store.rights_at_hand() {
+            Some(rights) => Ok(rights),
+            None => Ok(self.store.rights().await?),
+        }
+    }
+
     /// The window a caller asked for, within the workspace's bounds (contract 1.11).
     async fn page(&self, wanted: PageRequest) -> Result<Page> {
-        let most = self.positive(crate::domain::setting::UPPER_COUNT_LIMIT).await?;
-        let default = self.positive(crate::domain::setting::DEFAULT_COUNT).await?;
+        let rights = self.rights().await?;
+        let most = self.positive_in(&rights, UPPER_COUNT_LIMIT);
+        let default = self.positive_in(&rights, DEFAULT_COUNT);
         let count = match wanted.count {
             Some(count) if count >= 1.0 => Some(bounded(count, most)),
-            Some(count) if count == 0.0 && self.boolean(crate::domain::setting::ALLOW_INFINITE_COUNT).await? => None,
+            Some(count) if count == 0.0 && self.boolean_in(&rights, ALLOW_INFINITE_COUNT) => None,
             _ => Some(default.min(most).unsigned_abs()),
         };
         Ok(Page { offset: wanted.offset.map_or(0, |offset| bounded(offset, i64::MAX)), count })

@@ -8,18 +8,12 @@ use crate::domain::time::Timestamp;
 use crate::store::{Changes, Conflict, StoreError};
 
 impl Services {
-    /// Permissions changed or removed since a date; every one when none is given (contract 5.1).
+    /// Permissions changed or removed since a date (contract 5.1).
     ///
     /// # Errors
     /// `InvalidUpdatedSince` when the text is no date.
-    pub async fn list_permissions(
-        &self,
-        updated_since: Option<&str>,
-    ) -> Result<Changes<Permission, TrashedPermission>> {
-        let Some(text) = updated_since.filter(|text| !text.is_empty()) else {
-            return Ok(Changes { updated: self.store.list_permissions().await?, removed: Vec::new() });
-        };
-        let since = Timestamp::parse(text).ok_or(PermissionRefusal::InvalidUpdatedSince)?;
+    pub async fn permissions_changed_since(&self, since: &str) -> Result<Changes<Permission, TrashedPermission>> {
+        let since = Timestamp::parse(since).ok_or(PermissionRefusal::InvalidUpdatedSince)?;
         Ok(self.store.permissions_changed_since(since).await?)
     }
 

@@ -74,20 +74,21 @@ impl Services {
             return Ok(None);
         }
         let counted = if let Limit::Calls(setting) = limit { setting } else { RATE_LIMIT_CALLS };
-        let [limited, calls, millis] = self.settings([RATE_LIMITER, counted, RATE_LIMIT_TIME]).await?;
-        if limited == Value::Bool(false) {
+        let rights = self.rights().await?;
+        if *self.value_in(&rights, RATE_LIMITER) == Value::Bool(false) {
             return Ok(None);
         }
         if let Some(caller) = caller
             && !rate.is_for_everybody()
-            && self.is_allowed(caller, API_BYPASS_RATE_LIMIT).await?
+            && self.is_granted(&rights, caller.user.roles(), API_BYPASS_RATE_LIMIT)
         {
             return Ok(None);
         }
         if let Limit::Fixed(quota) = limit {
             return Ok(Some(quota));
         }
-        let calls = u32::try_from(sensible(counted, &calls)).unwrap_or(u32::MAX);
-        Ok(Some(Quota { calls, millis: sensible(RATE_LIMIT_TIME, &millis) }))
+        let number = |setting| sensible(setting, &self.value_in(&rights, setting));
+        let calls = u32::try_from(number(counted)).unwrap_or(u32::MAX);
+        Ok(Some(Quota { calls, millis: number(RATE_LIMIT_TIME) }))
     }
 }

@@ -41,14 +41,6 @@ pub struct PublicHolder {
 }
 
 impl Services {
-    /// Every role, in the order of creation (contract 4.1).
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn list_roles(&self) -> Result<Vec<Role>> {
-        Ok(self.store.list_roles().await?)
-    }
-
     /// Roles changed or deleted since a date, everything when none is given (contract 4.2).
     ///
     /// # Errors
@@ -93,8 +85,16 @@ impl Services {
     /// In this order: `NotFound`, `Undeletable`, `InUse` with who holds it.
     pub async fn delete_role(&self, caller: &Caller, role: &str) -> Result<()> {
         let reference = RoleRef::parse(role).map_err(|_| RoleRefusal::NotFound)?;
-        let role = self.store.resolve_role(&reference).await?.ok_or(RoleRefusal::NotFound)?;
-        self.store.delete_role(&role.id, &self.audit(caller)).await.map_err(|error| match error {
+        let by = self.audit(caller);
+        // An id nearly always, and what has that id is what is meant: only where nothing has, the name is looked for.
+        let outcome = match self.store.delete_role(&RoleId::from_stored(reference.as_str()), &by).await {
+            Err(StoreError::NotFound(Noun::Role)) => {
+                let role = self.store.resolve_role(&reference).await?.ok_or(RoleRefusal::NotFound)?;
+                self.store.delete_role(&role.id, &by).await
+            }
+            outcome => outcome,
+        };
+        outcome.map_err(|error| match error {
             StoreError::NotFound(Noun::Role) => RoleRefusal::NotFound.into(),
             StoreError::Conflict(Conflict::RoleProtected) => RoleRefusal::Undeletable.into(),
             StoreError::Conflict(Conflict::RoleInUse(usage)) => RoleRefusal::InUse(usage).into(),

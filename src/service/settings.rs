@@ -1,7 +1,8 @@
 //! What a workspace setting says at this moment: the operator's override, else the workspace's own value, else the
-//! default of `domain::setting`. A stored value of a wrong type counts as absent. Nothing is remembered from one question
-//! to the next, so that what is changed here, or by another server, holds at once.
+//! default of `domain::setting`. A stored value of a wrong type counts as absent. Nothing is remembered here from one
+//! question to the next; what the store remembers of them, it knows to be true still.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use regex::Regex;
@@ -17,7 +18,7 @@ use crate::domain::setting::{
     PASSWORD_NEEDS_NUMBER, PASSWORD_NEEDS_SPECIAL, PASSWORD_NEEDS_UPPERCASE, PASSWORD_POLICY_ENABLED,
     PASSWORD_REPEATING_COUNT, SETTINGS, Setting, Visibility, items, whole_number,
 };
-use crate::store::{Conflict, StoreError};
+use crate::store::{Conflict, Rights, StoreError};
 
 /// A setting and what it says at this moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,28 +67,24 @@ pub fn parse_overrides(texts: &BTreeMap<String, String>) -> Result<(Overrides, V
 
 impl Services {
     async fn setting(&self, setting: Setting) -> Result<Value> {
-        if let Some(value) = self.overrides.get(setting.id) {
-            return Ok(value.clone());
+        match self.overrides.get(setting.id) {
+            Some(value) => Ok(value.clone()),
+            None => Ok(self.value_in(&*self.rights().await?, setting).into_owned()),
         }
-        let stored = self.store.find_setting(setting.id).await?;
-        Ok(accepted(setting, stored))
     }
 
-    /// Several settings for one question to the store, and for none when the operator fixed them all.
+    /// What a setting says where the workspace has these.
+    pub(super) fn value_in<'v>(&'v self, rights: &'v Rights, setting: Setting) -> Cow<'v, Value> {
+        match self.overrides.get(setting.id).or_else(|| rights.setting(setting)) {
+            Some(value) => Cow::Borrowed(value),
+            None => Cow::Owned(setting.default_value()),
+        }
+    }
+
+    /// Several settings, all as they are at one moment.
     pub(super) async fn settings<const N: usize>(&self, settings: [Setting; N]) -> Result<[Value; N]> {
-        let mut values = self.values(&settings).await?.into_iter();
-        Ok(settings.map(|setting| values.next().unwrap_or_else(|| setting.default_value())))
-    }
-
-    /// The values of settings, in their order.
-    async fn values(&self, settings: &[Setting]) -> Result<Vec<Value>> {
-        let open: Vec<_> = settings.iter().map(|it| it.id).filter(|id| !self.overrides.contains_key(id)).collect();
-        let mut stored = if open.is_empty() { BTreeMap::new() } else { self.store.find_settings(&open).await? };
-        let value = |setting: &Setting| match self.overrides.get(setting.id) {
-            Some(value) => value.clone(),
-            None => accepted(*setting, stored.remove(setting.id)),
-        };
-        Ok(settings.iter().map(value).collect())
+        let rights = self.rights().await?;
+        Ok(settings.map(|setting| self.value_in(&rights, setting).into_owned()))
     }
 
     /// The settings that everybody may see, sorted by id; of those in `ids` (separated by commas) when there are any.
@@ -119,8 +116,9 @@ impl Services {
         let bounded = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let most = page.count.map_or(usize::MAX, bounded);
         let settings: Vec<_> = settings.into_iter().skip(bounded(page.offset)).take(most).collect();
-        let values = self.values(&settings).await?;
-        let settings = settings.into_iter().zip(values).map(|(setting, value)| shown(setting, value)).collect();
+        let rights = self.rights().await?;
+        let view = |setting| shown(setting, self.value_in(&rights, setting).into_owned());
+        let settings = settings.into_iter().map(view).collect();
         Ok(SettingList { settings, offset: page.offset, total })
     }
 
@@ -195,18 +193,26 @@ impl Services {
         Ok(self.password_policy().await?.judge(password)?)
     }
 
-    pub(super) async fn integer(&self, setting: Setting) -> Result<i64> {
-        Ok(integer(setting, &self.setting(setting).await?))
+    pub(super) fn integer_in(&self, rights: &Rights, setting: Setting) -> i64 {
+        integer(setting, &self.value_in(rights, setting))
     }
 
     /// A number of things; where the workspace has one that is no such number, its default.
-    pub(super) async fn positive(&self, setting: Setting) -> Result<i64> {
-        let number = self.integer(setting).await?;
-        Ok(if number > 0 { number } else { setting.default_value().as_i64().unwrap_or(1) })
+    pub(super) fn positive_in(&self, rights: &Rights, setting: Setting) -> i64 {
+        let number = self.integer_in(rights, setting);
+        if number > 0 { number } else { setting.default_value().as_i64().unwrap_or(1) }
+    }
+
+    pub(super) fn boolean_in(&self, rights: &Rights, setting: Setting) -> bool {
+        self.value_in(rights, setting).as_bool().unwrap_or(false)
+    }
+
+    pub(super) async fn integer(&self, setting: Setting) -> Result<i64> {
+        Ok(self.integer_in(&*self.rights().await?, setting))
     }
 
     pub(super) async fn boolean(&self, setting: Setting) -> Result<bool> {
-        Ok(self.setting(setting).await?.as_bool().unwrap_or(false))
+        Ok(self.boolean_in(&*self.rights().await?, setting))
     }
 
     pub(super) async fn text(&self, setting: Setting) -> Result<String> {
@@ -230,11 +236,6 @@ impl Services {
 
 fn shown(setting: Setting, value: Value) -> SettingView {
     SettingView { setting, value: if setting.is_secret() { Value::Null } else { value } }
-}
-
-/// A stored value when it is of the setting's type, else the default.
-fn accepted(setting: Setting, stored: Option<Value>) -> Value {
-    stored.filter(|value| setting.accepts(value)).unwrap_or_else(|| setting.default_value())
 }
 
 fn integer(setting: Setting, value: &Value) -> i64 {

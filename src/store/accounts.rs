@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::{Listing, Page, Result};
+use super::{Listing, Page, Position, Result};
 use crate::domain::audit::AuditContext;
 use crate::domain::ids::{RoomId, UserId};
 use crate::domain::user::User;
@@ -52,9 +52,25 @@ pub trait UserChangeStore {
 
 /// Going through accounts.
 #[async_trait]
-pub trait UserDirectory {
-    /// Every account, of any kind, active or not, in that order.
-    async fn list_users(&self, order: UserOrder, page: Page) -> Result<Listing<User>>;
+pub trait UserDirectory: Sync {
+    /// Every account, of any kind, active or not, in that order. Items and total are of two moments: what others change
+    /// between them may be in one and not in the other.
+    async fn list_users(&self, order: UserOrder, page: Page) -> Result<Listing<User>> {
+        let total = self.count_users().await?;
+        let beyond = page.count == Some(0) || page.offset >= total;
+        let items = if beyond { Vec::new() } else { self.page_users(order, page).await? };
+        Ok(Listing { items, total })
+    }
+
+    /// How many accounts there are, of any kind, active or not.
+    async fn count_users(&self) -> Result<u64>;
+
+    /// A part of all accounts in that order. What is passed over costs time, but no account is read for it.
+    async fn page_users(&self, order: UserOrder, page: Page) -> Result<Vec<User>>;
+
+    /// A part of those accounts that follow `after` in the order of usernames, ascending; the page begins there. Nobody
+    /// needs to be at that position any more. However many come before it, the work is that of the page.
+    async fn page_users_after(&self, after: &Position, page: Page) -> Result<Vec<User>>;
 
     /// Accounts that are all that `filter` says, in that order. Unlike for `list_users`, every account may have to be
     /// looked at.

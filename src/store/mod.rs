@@ -14,7 +14,9 @@
 //! What does not belong here: who may do what (`service`), and how it looks on the wire (`http`).
 
 pub mod accounts;
+pub mod cached;
 pub mod error;
+pub mod feed;
 pub mod mongo;
 pub mod organizations;
 pub mod page;
@@ -23,11 +25,13 @@ pub mod room_members;
 pub mod sqlite;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::domain::audit::{AuditContext, AuditEntry};
+use crate::domain::fact::MemoryReport;
 use crate::domain::ids::{PermissionId, RoleId, RoleRef, RoomId, UserId};
 use crate::domain::login_failure::{AccountKey, FailureCount, Limits, LoginFailure};
 use crate::domain::permission::{Grant, Permission, TrashedPermission, default_permissions};
@@ -41,10 +45,16 @@ use crate::domain::user::{Activation, Membership, NewUser, PasswordHash, User};
 
 pub use accounts::{UserChangeStore, UserDirectory};
 pub use error::{Conflict, Noun, OrganizationConflict, Result, StoreError, Unique};
+pub use feed::{Feed, Listener};
 pub use organizations::{Order, OrganizationStore, ReceiptStore};
-pub use page::{Listing, Page};
+pub use page::{Listing, Page, Position};
 pub use room_changes::{JoinCode, RoomChangeStore};
 pub use room_members::RoomMemberStore;
+
+pub use crate::domain::rights::{Rights, Roles};
+
+/// An account and a token of it, shared with whoever else asked.
+pub type KnownToken = (Arc<User>, Arc<Token>);
 
 /// What changed of a collection since some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +67,7 @@ pub struct Changes<T, R> {
 
 /// Roles and who holds them.
 #[async_trait]
-pub trait RoleStore {
+pub trait RoleStore: Sync {
     /// Every role, in the order in which they were inserted.
     async fn list_roles(&self) -> Result<Vec<Role>>;
 
@@ -101,7 +111,9 @@ pub trait RoleStore {
     /// Everything that names the role as held: `users` counts accounts of any kind, active or not, whose own list has
     /// it; `rooms` counts distinct rooms with a subscription that has it, whatever the role's scope says. `names`
     /// holds the usernames of up to ten holders, accounts first, then room holders, each group in alphabetical
-    /// order, nobody twice. For a role that does not exist it answers the same question (leftovers of others).
+    /// order, nobody twice. For a role that does not exist it answers the same question (leftovers of others). Of
+    /// accounts and of subscriptions no more than `MAX_COUNTED_HOLDERS` each are looked at, so that the answer takes no
+    /// longer the more there are; the first accounts by name are among those.
     async fn role_usage(&self, id: &RoleId) -> Result<RoleUsage>;
 
     /// Gives a role to a user in the place that `Role::place` says. Audit: `RoleAssigned` (its `room` is set only when
@@ -121,9 +133,29 @@ pub trait RoleStore {
     /// hold, in its own list, a role that `access-permissions` names.
     async fn unassign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()>;
 
-    /// Accounts that hold the role, sorted by username (byte order): those whose own list has it when the scope is
+    /// Accounts that hold the role, sorted by username (byte order, those without one first), then id: those whose own list has it when the scope is
     /// `Users`; otherwise those with a subscription (of `room` when given, of any room when not) that has it, each once.
-    async fn list_holders(&self, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>>;
+    /// Items and total are of two moments: what others change between them may be in one and not in the other.
+    async fn list_holders(&self, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>> {
+        let total = self.count_holders(role, room).await?;
+        let beyond = page.count == Some(0) || page.offset >= total;
+        let items = if beyond { Vec::new() } else { self.page_holders(role, room, None, page).await? };
+        Ok(Listing { items, total })
+    }
+
+    /// How many accounts hold the role in the sense of `list_holders`. Takes time in proportion to the answer.
+    async fn count_holders(&self, role: &Role, room: Option<&RoomId>) -> Result<u64>;
+
+    /// A part of the list of `list_holders`. With `after` it is cut from those who follow that position, and the page begins
+    /// there; nobody needs to be at that position any more. However many come before it, the work is that of the page,
+    /// but for a role of rooms without a room: then all who have it anywhere are looked at.
+    async fn page_holders(
+        &self,
+        role: &Role,
+        room: Option<&RoomId>,
+        after: Option<&Position>,
+        page: Page,
+    ) -> Result<Vec<User>>;
 
     /// Accounts, active or not, whose own list has any of the roles, each once, sorted by username (byte order).
     async fn list_holders_of_any(&self, roles: &[RoleId]) -> Result<Vec<User>>;
@@ -233,10 +265,10 @@ pub trait UserStore {
 #[async_trait]
 pub trait TokenStore {
     /// The account with that id and its token with that hash, expired or not, active or not. Both must match.
-    async fn find_token(&self, user: &UserId, hash: &TokenHash) -> Result<Option<(User, Token)>>;
+    async fn find_token(&self, user: &UserId, hash: &TokenHash) -> Result<Option<KnownToken>>;
 
     /// The account that has the token with that hash.
-    async fn find_token_owner(&self, hash: &TokenHash) -> Result<Option<(User, Token)>>;
+    async fn find_token_owner(&self, hash: &TokenHash) -> Result<Option<KnownToken>>;
 
     /// Adds a session token issued at `by.at` and sets the account's last log-in to that time; `_updatedAt` stays. Of
     /// the account's session tokens the newest `keep` stay; personal tokens are not counted and stay.
@@ -441,6 +473,40 @@ pub trait Store:
     /// # Errors
     /// `Unavailable` with a sentence for an operator.
     async fn ping(&self) -> Result<()>;
+
+    /// Every role, in the order in which they were inserted.
+    async fn roles(&self) -> Result<Arc<Roles>> {
+        Ok(Arc::new(Roles::new(self.list_roles().await?)))
+    }
+
+    /// Every permission and setting as they were at one moment, which is not before the call.
+    async fn rights(&self) -> Result<Arc<Rights>>;
+
+    /// What `rights` would answer, where it is at hand without asking anybody.
+    fn rights_at_hand(&self) -> Option<Arc<Rights>> {
+        None
+    }
+
+    /// How the memory of facts is doing, where there is one.
+    fn memory(&self) -> Option<MemoryReport> {
+        None
+    }
+
+    /// Tells `listener`, the first one that it is given, of every change from now on: of its own when they are durable
+    /// and before their callers hear of it, whether they hear of it or not.
+    fn report_to(&self, listener: Arc<dyn Listener>);
+
+    /// Watches what other writers do and tells the listener, until it is dropped. Must run once for a listener to be
+    /// ever told that it has caught up. Ends by itself only where there is nothing more to watch.
+    async fn follow(&self);
+
+    /// Shows that what was read from this store before this call was not out of date when it was read: no other
+    /// server had taken this one's place without its knowledge. That holds for what was read since the listener last
+    /// heard `lost`; whoever shares a store with others compares his marks after this call, not before.
+    ///
+    /// # Errors
+    /// `Unavailable` when that cannot be shown in time.
+    async fn confirm(&self) -> Result<()>;
 
     /// What it is, for the log: kind and place, without credentials.
     fn describe(&self) -> String;

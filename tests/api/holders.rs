@@ -37,6 +37,7 @@ async fn plant_number(server: &TestServer, id: &str, number: i32) {
             database.collection::<Document>("rocketchat_settings").insert_one(setting).await.unwrap();
         }
     }
+    server.changed_past_it();
 }
 
 async fn the_total_is_of_all_whatever_the_page(server: &TestServer) {

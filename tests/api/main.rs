@@ -44,6 +44,7 @@ mod channels;
 mod description;
 mod drop_in;
 mod examples;
+mod facts;
 mod holders;
 mod hostile;
 mod login;

@@ -18,7 +18,9 @@ fn is_not_found(answer: &Answer) {
 
 async fn the_process_and_the_store_answer(server: &TestServer) {
     ask(server, Method::GET, "/health").await.is(200, json!({"status": "ok"}));
-    ask(server, Method::GET, "/ready").await.is(200, json!({"status": "ready"}));
+    let ready = ask(server, Method::GET, "/ready").await.ok();
+    assert_eq!((&ready["status"], &ready["facts"]), (&json!("ready"), &json!("live")));
+    assert!(ready["lagMillis"].as_u64().is_some_and(|lag| lag < 2_000), "{ready}");
     for path in ["/api/info", "/api/v1/info"] {
         assert_eq!(ask(server, Method::GET, path).await.ok()["version"], "8.0");
     }
@@ -32,6 +34,7 @@ async fn requests_are_counted_by_pattern(server: &TestServer) {
     assert_eq!(metrics.status, 200);
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
     assert!(metrics.text.contains("/api/v1/me"), "{}", metrics.text);
+    assert!(metrics.text.contains("\nrolekeeper_facts_state{state=\"live\"} 1\n"), "{}", metrics.text);
     for leak in ["no-such-route", "secret", admin.token(), admin.id()] {
         assert!(!metrics.text.contains(leak), "{leak}");
     }

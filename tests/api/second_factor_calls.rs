@@ -232,6 +232,7 @@ async fn what_another_server_noted_counts(server: &TestServer) {
             DateTime::from_millis(server.by().at.as_millis() + 60_000),
     } };
     users.update_one(doc! { "_id": admin.id() }, noted).await.unwrap();
+    server.changed_past_it();
     create(&admin, 1, &[("User-Agent", "ours/1")]).await.ok();
     required(&create(&admin, 2, &[("User-Agent", "ours/2")]).await, "password", &[]);
     server.clock.advance(60_000);
@@ -288,6 +289,7 @@ async fn a_bot_without_a_password_is_not_asked(server: &TestServer) {
             users.update_one(doc! { "_id": bot.id() }, without).await.unwrap();
         }
     }
+    server.changed_past_it();
     server.clock.advance(HALF_AN_HOUR + 1);
     create(&bot, 1, &[]).await.ok();
 }

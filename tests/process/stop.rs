@@ -7,11 +7,13 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use actix_web::web;
+use rolekeeper::clock::Stopwatch;
 use rolekeeper::http::public::{Lifecycle, Phase, Vitals, show_readiness};
 use rolekeeper::metrics::Metrics;
 use rolekeeper::service::Services;
 use rolekeeper::service::passwords::Passwords;
 use rolekeeper::service::registration::FirstUser;
+use rolekeeper::store::cached::CachedStore;
 use serde_json::{Value, json};
 
 use crate::client::Session;
@@ -142,6 +144,30 @@ async fn readiness_follows_the_life_of_the_server() {
         let bytes = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), body);
     }
+}
+
+/// Whoever is asked before he knows what others change would have to ask for everything himself.
+#[tokio::test]
+async fn a_server_is_ready_once_it_knows_what_others_change() {
+    let TestStore { store, clock, ids, .. } = stores::fresh(Backend::SqliteMemory).await;
+    let cached = Arc::new(CachedStore::new(store, 10));
+    let (services, passwords) = (Arc::clone(&cached), Passwords::new(10));
+    let services = Services::new(services, clock, ids, passwords, BTreeMap::new(), FirstUser::IsOrdinary);
+    let lifecycle = Arc::new(Lifecycle::default());
+    lifecycle.enter(Phase::Serving);
+    let vitals =
+        web::Data::new(Vitals { lifecycle, metrics: Arc::new(Metrics::new().unwrap()), services: Arc::new(services) });
+    let ask = async || {
+        let answer = show_readiness(vitals.clone()).await;
+        let status = answer.status().as_u16();
+        let bytes = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+        (status, serde_json::from_slice::<Value>(&bytes).unwrap())
+    };
+    let reasons = ["it is not known yet what others change in the store"];
+    assert_eq!(ask().await, (503, json!({"status": "not ready", "reasons": reasons, "facts": "warming"})));
+    cached.listener().caught_up(Stopwatch::start());
+    let (status, body) = ask().await;
+    assert_eq!((status, &body["facts"]), (200, &json!("live")));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! (contract 6 and 10.4), and none of ours.
 
 use mongodb::bson::{DateTime, Document, doc};
+use rolekeeper::clock::Clock as _;
 use rolekeeper::domain::audit::AuditContext;
 use rolekeeper::domain::ids::{RoomId, UserId};
 use rolekeeper::domain::role::{RoleScope, USER};
@@ -9,11 +10,10 @@ use rolekeeper::domain::room::RoomKind;
 use rolekeeper::domain::room_change::{Archival, Departure, Kept};
 use rolekeeper::domain::token::TokenText;
 use rolekeeper::domain::user::{Activation, PasswordHash};
-use rolekeeper::store::Conflict;
+use rolekeeper::store::{Conflict, StoreError};
 
-use crate::fixtures::role_id;
-use crate::fixtures::run;
-use crate::support::stores::{Backend, TestStore};
+use crate::fixtures::{assignment, grant, role_id, run, small_seed};
+use crate::support::stores::{Backend, RoleLocks, TestStore, fresh_with};
 
 const ROLE: &[&str] = &["_id", "_updatedAt", "description", "mandatory2fa", "name", "protected", "scope"];
 const PERMISSION: &[&str] = &["_id", "_updatedAt", "roles"];
@@ -297,4 +297,56 @@ async fn more_members_than_one_question_takes_go_with_their_room() {
         assert_eq!(test.documents("rocketchat__trash", trashed).await.unwrap().len(), 2_101);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_role_that_goes_takes_its_lock_with_it() {
+    run(Backend::Mongo, async |test: &TestStore| {
+        let ann = test.admin("ann").await;
+        let locked = doc! { "_id": { "$regex": "^role:" } };
+        for number in 0..3 {
+            let role = test.role(&format!("deputy {number}"), RoleScope::Users).await;
+            test.store.assign_role(&assignment(&role.id, &ann, None), &test.later()).await.unwrap();
+            test.store.delete_role(&role.id, &test.later()).await.unwrap_err();
+            assert_eq!(test.documents("rolekeeper_locks", locked.clone()).await.unwrap().len(), 1);
+            test.store.unassign_role(&assignment(&role.id, &ann, None), &test.later()).await.unwrap();
+            test.store.delete_role(&role.id, &test.later()).await.unwrap();
+            assert_eq!(test.documents("rolekeeper_locks", locked.clone()).await.unwrap().len(), 0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_that_somebody_else_made_is_locked_and_deleted_all_the_same() {
+    run(Backend::Mongo, async |test: &TestStore| {
+        let ann = test.user("ann").await;
+        // Neither has a lock's document yet, and the second has the id of a role that is protected elsewhere.
+        test.change_document("rocketchat_roles", "guest", doc! { "$set": { "protected": false } }).await;
+        let theirs = doc! { "_id": "theirs", "name": "Theirs", "scope": "Users", "protected": false };
+        test.insert("rocketchat_roles", theirs).await;
+        for role in [role_id("theirs"), role_id("guest")] {
+            test.store.delete_role(&role, &test.later()).await.unwrap();
+            let gone = test.store.assign_role(&assignment(&role, &ann, None), &test.later()).await;
+            assert!(gone.is_err());
+        }
+        assert!(test.documents("rolekeeper_locks", doc! { "_id": { "$regex": "^role:" } }).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_asked_one_question_after_another() {
+    let test = fresh_with(Backend::Mongo, RoleLocks::OnAsIfSharded).await;
+    test.store.seed(small_seed(test.clock.now()), &test.by()).await.unwrap();
+    let (role, ann) = (test.role("deputy", RoleScope::Users).await, test.admin("ann").await);
+    test.store.update_permissions(vec![grant("view-logs", &[&role.id])], &test.by()).await.unwrap();
+    test.store.assign_role(&assignment(&role.id, &ann, None), &test.by()).await.unwrap();
+    let refused = test.store.delete_role(&role.id, &test.by()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict(Conflict::RoleInUse(_))), "{refused:?}");
+    test.store.unassign_role(&assignment(&role.id, &ann, None), &test.by()).await.unwrap();
+    test.store.delete_role(&role.id, &test.later()).await.unwrap();
+    let permissions = test.store.list_permissions().await.unwrap();
+    assert!(permissions.iter().all(|permission| !permission.roles.contains(&role.id)));
+    test.finish().await;
 }

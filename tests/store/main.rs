@@ -10,10 +10,12 @@ mod support;
 
 mod fixtures;
 
-/// Makes a test on every backend of each function named. `empty:` leaves out the seed.
+/// Makes a test on every backend of each function named. `empty:` leaves out the seed, `bare:` the backends with facts in
+/// memory.
 macro_rules! on_every_backend {
     (empty: $($name:ident),* $(,)?) => { on_every_backend!(@ run_on_empty; $($name),*); };
-    (@ $run:ident; $($name:ident),*) => {
+    (bare: $($name:ident),* $(,)?) => { on_every_backend!(@ bare run; $($name),*); };
+    (@ bare $run:ident; $($name:ident),*) => {
         mod sqlite_file {
             $(#[tokio::test]
             async fn $name() {
@@ -33,10 +35,27 @@ macro_rules! on_every_backend {
             })*
         }
     };
+    (@ $run:ident; $($name:ident),*) => {
+        on_every_backend!(@ bare $run; $($name),*);
+        mod cached_sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::fixtures::$run(crate::support::stores::Backend::CachedSqlite, super::$name).await;
+            })*
+        }
+        mod cached_mongo {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::fixtures::$run(crate::support::stores::Backend::CachedMongo, super::$name).await;
+            })*
+        }
+    };
     ($($name:ident),* $(,)?) => { on_every_backend!(@ run; $($name),*); };
 }
 
 mod audit;
+mod cached;
+mod changes;
 mod directory;
 mod documents;
 mod holders;
@@ -46,6 +65,7 @@ mod organization_plans;
 mod organization_race;
 mod organization_scope;
 mod organizations;
+mod parts;
 mod permissions;
 mod plans;
 mod race;

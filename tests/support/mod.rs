@@ -7,6 +7,7 @@ pub mod clock;
 pub mod dump;
 pub mod mongod;
 pub mod process;
+pub mod profile;
 pub mod raw;
 pub mod server;
 pub mod stores;

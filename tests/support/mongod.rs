@@ -213,6 +213,8 @@ fn command_line(program: &Path, directory: &Path, port: u16, options: Options) -
     let fixed = [
         "--bind_ip 127.0.0.1 --nounixsocket --quiet --wiredTigerCacheSizeGB 0.5",
         "--setParameter diagnosticDataCollectionEnabled=false",
+        // Lets a test have the server fail in a way that it asks for.
+        "--setParameter enableTestCommands=1",
         // The tests' dates are in the past: what they put into the trash would be swept away under them.
         "--setParameter ttlMonitorEnabled=false",
         // Each test drops its database. Kept for readers of the past, as is usual, their files would stay open for five

@@ -20,6 +20,7 @@ impl TestStore {
             }
             Raw::Mongo(database) => update(database, user, doc! { "$set": { "type": kind } }).await,
         }
+        self.changed_past_it();
     }
 
     /// Adds a token that its owner made for programs.
@@ -41,11 +42,13 @@ impl TestStore {
                 update(database, user, doc! { "$push": { "services.resume.loginTokens": token } }).await;
             }
         }
+        self.changed_past_it();
     }
 
     /// Stores the value of a setting; `json` is JSON text.
     pub async fn plant_setting(&self, id: &str, json: &str) {
         self.raw.plant_setting(id, json).await;
+        self.changed_past_it();
     }
 
     /// Makes a room ask for a code of whoever wants to join.
@@ -56,6 +59,7 @@ impl TestStore {
     /// Gives an account an authenticator app with that secret (base32), and backup codes.
     pub async fn plant_authenticator(&self, user: &UserId, secret: &str, backup_codes: &[&str]) {
         self.raw.plant_authenticator(user.as_str(), secret, backup_codes).await;
+        self.changed_past_it();
     }
 
     /// Leaves a permission in the trash, as the removal of a setting does.
@@ -87,6 +91,7 @@ impl TestStore {
             panic!("documents are MongoDB's");
         };
         collection(database, name).insert_one(document).await.unwrap();
+        self.changed_past_it();
     }
 
     /// Changes a document as another writer would; only a backend that has documents can.
@@ -96,6 +101,7 @@ impl TestStore {
         };
         let outcome = collection(database, name).update_one(doc! { "_id": id }, change).await.unwrap();
         assert_eq!(outcome.matched_count, 1);
+        self.changed_past_it();
     }
 
     /// The documents of a collection, when the backend has documents.

@@ -20,7 +20,7 @@ use rolekeeper::domain::totp::{STEP_MS, TotpSecret};
 use rolekeeper::domain::user::{EmailAddress, NewUser, PasswordHash, User};
 use rolekeeper::store::mongo::MongoStore;
 use rolekeeper::store::sqlite::{Location, SqliteStore};
-use rolekeeper::store::{Seed, Store, UsernameMatch};
+use rolekeeper::store::{Listener, Seed, Store, UsernameMatch};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 
 use super::clock::{TestClock, TestIds};
 use super::stores::{Backend, Raw};
-use super::{mongod, wheel};
+use super::{mongod, profile, wheel};
 
 /// The username of the administrator of every test server.
 pub const ROOT: &str = "root";
@@ -56,11 +56,11 @@ impl Place {
     /// A new one.
     pub async fn fresh(backend: Backend) -> Self {
         match backend {
-            Backend::Mongo => {
+            Backend::Mongo | Backend::CachedMongo => {
                 // Starting the shared server takes seconds and must not hold up the runtime's other tasks.
                 Self::Database(tokio::task::spawn_blocking(mongod::fresh_database_url).await.unwrap())
             }
-            Backend::SqliteFile | Backend::SqliteMemory => {
+            Backend::SqliteFile | Backend::SqliteMemory | Backend::CachedSqlite => {
                 std::fs::create_dir_all(wheel::scratch()).unwrap();
                 Self::Folder(tempfile::tempdir_in(wheel::scratch()).unwrap())
             }
@@ -76,7 +76,9 @@ impl Place {
             }
             Self::Database(url) => {
                 let store = MongoStore::connect(url, ids).await.unwrap();
-                let raw = Raw::Mongo(store.database());
+                let database = profile::database(url).await;
+                profile::watch(&database).await;
+                let raw = Raw::Mongo(database);
                 (Arc::new(store), raw)
             }
         }
@@ -169,6 +171,8 @@ impl Start {
         let sources = Sources { clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
         let mut app = App::build(&settings, sources).await?;
         let (base, announcement) = (format!("http://127.0.0.1:{}", app.port()), app.announcement());
+        app.facts().until_live().await;
+        let listener = app.facts().listener();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(app.run_until(async {
             let _ = stopped.await;
@@ -178,9 +182,11 @@ impl Start {
             Some(opened) => opened,
             None => place.open(Arc::clone(&ids) as _).await,
         };
+        // What the test does is as good as done by the server: others would be heard of a little later.
+        store.report_to(Arc::clone(&listener));
         // A connection per request: a stopping server does not have to wait for idle ones.
         let client = Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
-        Ok(TestServer { base, announcement, client, clock, ids, store, raw, stop, running, place })
+        Ok(TestServer { base, announcement, client, clock, ids, store, raw, listener, stop, running, place })
     }
 }
 
@@ -219,6 +225,7 @@ pub struct TestServer {
     pub store: Arc<dyn Store>,
     /// The way past the traits.
     pub raw: Raw,
+    listener: Arc<dyn Listener>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<io::Result<()>>,
     pub(super) place: Place,
@@ -234,7 +241,7 @@ impl TestServer {
         Stopped { place, clock, ids }
     }
 
-    /// Stops it and removes what the end of the process would not: a database on a server that stays.
+    /// Stops it, fails when it had MongoDB do more than its answers needed, and removes what the end of the process would not: a database on a server that stays.
     pub async fn finish(self) {
         let database = match &self.raw {
             Raw::Mongo(database) => Some(database.clone()),
@@ -242,6 +249,7 @@ impl TestServer {
         };
         let _stopped = self.halt().await;
         if let Some(database) = database {
+            profile::assert_frugal(&database).await;
             database.drop().await.unwrap();
         }
     }
@@ -299,6 +307,11 @@ impl TestServer {
         self.store.find_user_by_username(username, UsernameMatch::Exact).await.unwrap().unwrap()
     }
 
+    /// Tells the server at once that something was changed past the traits.
+    pub fn changed_past_it(&self) {
+        self.listener.lost();
+    }
+
     /// A new session of an account, opened past the server.
     pub async fn session_of(&self, username: &str) -> Actor<'_> {
         let (user, token) = (self.account(username).await, self.ids.token());
@@ -329,6 +342,7 @@ impl TestServer {
     /// Gives an account an authenticator app with [`TOTP_SECRET`], and backup codes.
     pub async fn plant_authenticator(&self, user: &str, backup_codes: &[&str]) {
         self.raw.plant_authenticator(user, TOTP_SECRET, backup_codes).await;
+        self.changed_past_it();
     }
 
     /// What the app of [`TestServer::plant_authenticator`] shows that many steps from now.
@@ -357,6 +371,7 @@ impl TestServer {
     /// Stores the value of a setting; `json` is JSON text.
     pub async fn plant_setting(&self, id: &str, json: &str) {
         self.raw.plant_setting(id, json).await;
+        self.changed_past_it();
     }
 
     /// Adds a token that its owner made for programs.
@@ -381,6 +396,7 @@ impl TestServer {
         let Raw::Mongo(database) = &self.raw else { panic!("only documents are changed like this") };
         let users = database.collection::<Document>("users");
         assert_eq!(users.update_one(doc! { "_id": user }, change).await.unwrap().matched_count, 1);
+        self.changed_past_it();
     }
 }
 

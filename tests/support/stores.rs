@@ -8,13 +8,15 @@ use rolekeeper::clock::Clock as _;
 use rolekeeper::clock::Ids;
 use rolekeeper::domain::audit::{Actor, AuditContext};
 use rolekeeper::domain::ids::UserId;
-use rolekeeper::store::Store;
+use rolekeeper::store::cached::CachedStore;
 use rolekeeper::store::mongo::MongoStore;
 use rolekeeper::store::sqlite::{Location, SqliteStore};
+use rolekeeper::store::{Listener, Store};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use super::clock::{TestClock, TestIds};
-use super::{mongod, wheel};
+use super::{mongod, profile, wheel};
 
 /// Every backend there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub enum Backend {
     SqliteMemory,
     /// MongoDB, real.
     Mongo,
+    /// SQLite in memory, with its facts kept.
+    CachedSqlite,
+    /// MongoDB, with its facts kept.
+    CachedMongo,
 }
 
 /// Whether MongoDB takes the locks that keep roles and assignments, rooms and their owners, and an administrator in his
@@ -35,6 +41,8 @@ pub enum RoleLocks {
     On,
     /// To show what they are for.
     Off,
+    /// As in a released binary, with the statements for a sharded cluster.
+    OnAsIfSharded,
 }
 
 /// The way past the traits.
@@ -55,8 +63,22 @@ pub struct TestStore {
     pub ids: Arc<TestIds>,
     /// The way past the traits.
     pub raw: Raw,
+    /// Where facts are kept: what would tell of changes that are made past the traits.
+    facts: Option<Facts>,
     // Removed with the store.
     _directory: Option<TempDir>,
+}
+
+/// A store's facts in memory and who follows the changes.
+struct Facts {
+    listener: Arc<dyn Listener>,
+    follower: JoinHandle<()>,
+}
+
+impl Drop for Facts {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
 }
 
 /// An empty store: not even seeded.
@@ -76,12 +98,31 @@ pub async fn fresh_with(backend: Backend, locks: RoleLocks) -> TestStore {
         }
         Backend::SqliteMemory => sqlite(Location::Memory, clock, ids, None),
         Backend::Mongo => mongo(locks, clock, ids).await,
+        Backend::CachedSqlite => keeping_facts(sqlite(Location::Memory, clock, ids, None)).await,
+        Backend::CachedMongo => keeping_facts(mongo(locks, clock, ids).await).await,
     }
+}
+
+/// The same store with its facts in memory, from which they are answered.
+async fn keeping_facts(test: TestStore) -> TestStore {
+    let cached = Arc::new(CachedStore::new(Arc::clone(&test.store), 100));
+    let listener = cached.listener();
+    let following = Arc::clone(&test.store);
+    let follower = tokio::spawn(async move { following.follow().await });
+    cached.until_live().await;
+    TestStore { store: cached, facts: Some(Facts { listener, follower }), ..test }
 }
 
 fn sqlite(location: Location, clock: Arc<TestClock>, ids: Arc<TestIds>, directory: Option<TempDir>) -> TestStore {
     let store = Arc::new(SqliteStore::open(location, Arc::clone(&ids) as Arc<dyn Ids>).unwrap());
-    TestStore { store: Arc::clone(&store) as _, clock, ids, raw: Raw::Sqlite(store), _directory: directory }
+    TestStore {
+        store: Arc::clone(&store) as _,
+        clock,
+        ids,
+        raw: Raw::Sqlite(store),
+        facts: None,
+        _directory: directory,
+    }
 }
 
 async fn mongo(locks: RoleLocks, clock: Arc<TestClock>, ids: Arc<TestIds>) -> TestStore {
@@ -91,10 +132,13 @@ async fn mongo(locks: RoleLocks, clock: Arc<TestClock>, ids: Arc<TestIds>) -> Te
     let store = match locks {
         RoleLocks::On => MongoStore::connect(&url, for_store).await,
         RoleLocks::Off => MongoStore::connect_without_role_locks(&url, for_store).await,
+        RoleLocks::OnAsIfSharded => MongoStore::connect_as_if_sharded(&url, for_store).await,
     };
     let store = store.unwrap();
-    let raw = Raw::Mongo(store.database());
-    TestStore { store: Arc::new(store), clock, ids, raw, _directory: None }
+    let database = profile::database(&url).await;
+    profile::watch(&database).await;
+    let raw = Raw::Mongo(database);
+    TestStore { store: Arc::new(store), clock, ids, raw, facts: None, _directory: None }
 }
 
 /// The id of the account that [`TestStore::by`] names.
@@ -118,9 +162,19 @@ impl TestStore {
         self.by()
     }
 
-    /// Removes what the end of the process would not: a database on a server that stays.
+    /// Tells that something was changed past the traits, as it would be told of other writers a little later.
+    pub fn changed_past_it(&self) {
+        if let Some(facts) = &self.facts {
+            facts.listener.lost();
+        }
+    }
+
+    /// Fails when the store had MongoDB do more than its answers needed; removes what the end of the process would not: a
+    /// database on a server that stays.
     pub async fn finish(self) {
+        drop(self.facts);
         if let Raw::Mongo(database) = self.raw {
+            profile::assert_frugal(&database).await;
             database.drop().await.unwrap();
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, IF_MATCH};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
@@ -27,8 +27,8 @@ use crate::service::organizations::{Keep, Render, Terms};
 use crate::service::rates::Rate;
 use crate::service::{Caller, Result, ServiceError, Services};
 
-const API_KEY: &str = "x-api-key";
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What can be read from the signature of a handler of this surface.
 pub trait Asked {
@@ -215,11 +215,11 @@ async fn admit<R: Rule, I: Input>(
     let input = match I::SOURCE {
         Source::Query => read_query(request.query_string())?,
         Source::Body => {
-            let content_type = text(request.headers(), CONTENT_TYPE.as_str());
+            let content_type = text(request.headers(), CONTENT_TYPE);
             parse_body(content_type, body.read().await?)?
         }
     };
-    gate.count_as(Rate::Ordinary, request, &caller.origin, Some(&caller)).await?;
+    gate.count_as(Rate::Ordinary, request, Some(&caller)).await?;
     let (role, user) = (in_path(request, "role_id"), in_path(request, "user_id"));
     let expected = expected(request.headers());
     Ok(Request { ask: Ask { gate, trace, turn, expected, caller, place, role, user }, input })
@@ -247,7 +247,7 @@ async fn authenticate(services: &Services, request: &HttpRequest) -> Result<Call
 }
 
 fn token(headers: &HeaderMap) -> Option<TokenText> {
-    let bearer = text(headers, AUTHORIZATION.as_str()).and_then(|line| {
+    let bearer = text(headers, AUTHORIZATION).and_then(|line| {
         let (scheme, token) = line.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
@@ -271,7 +271,7 @@ async fn take_turn(
     match services.take_turn(caller, key.to_str().unwrap_or_default(), &fingerprint).await? {
         Turn::Go(ticket) => Ok(Some(HeldTurn { services, ticket, over: false })),
         Turn::Again(answer) => {
-            gate.count_as(Rate::Ordinary, request, &caller.origin, Some(caller)).await?;
+            gate.count_as(Rate::Ordinary, request, Some(caller)).await?;
             Err(Cause::Again(answer))
         }
     }
@@ -328,7 +328,7 @@ fn trace(request: &HttpRequest) -> Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::HeaderValue;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();

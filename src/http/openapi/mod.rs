@@ -19,6 +19,8 @@ mod organizations;
 mod responses;
 mod schema;
 
+use std::sync::OnceLock;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -31,20 +33,29 @@ pub use names::tag;
 
 use super::docs;
 
-/// The description and the page to read it, made once when the server starts.
+/// The description and the page to read it, each made when somebody first asks for it: to make them takes more time and
+/// memory than everything else that a start needs.
 pub struct Description {
-    document: Text,
-    page: Text,
+    site: String,
+    document: OnceLock<Text>,
+    page: OnceLock<Text>,
 }
 
 impl Description {
     /// For a server that clients reach at `site`.
-    pub fn new(site: &str) -> Self {
-        let docs::Page { html, policy } = docs::page();
-        Self {
-            document: Text::new("application/json", document(site).to_string(), None),
-            page: Text::new("text/html; charset=utf-8", html, Some(policy)),
-        }
+    pub const fn new(site: String) -> Self {
+        Self { site, document: OnceLock::new(), page: OnceLock::new() }
+    }
+
+    fn document(&self) -> &Text {
+        self.document.get_or_init(|| Text::new("application/json", document(&self.site).to_string(), None))
+    }
+
+    fn page(&self) -> &Text {
+        self.page.get_or_init(|| {
+            let docs::Page { html, policy } = docs::page();
+            Text::new("text/html; charset=utf-8", html, Some(policy))
+        })
     }
 }
 
@@ -82,10 +93,24 @@ impl Text {
 
 /// `GET /openapi.json`.
 pub async fn show_document(request: HttpRequest, description: web::Data<Description>) -> HttpResponse {
-    description.document.answer(&request)
+    answer(&request, description, Description::document).await
 }
 
 /// `GET /docs`.
 pub async fn show_page(request: HttpRequest, description: web::Data<Description>) -> HttpResponse {
-    description.page.answer(&request)
+    answer(&request, description, Description::page).await
+}
+
+async fn answer(
+    request: &HttpRequest,
+    description: web::Data<Description>,
+    text: fn(&Description) -> &Text,
+) -> HttpResponse {
+    let making = web::Data::clone(&description);
+    // Other requests of this thread need not wait until it is made. Where no thread can be had, they do.
+    let _ = web::block(move || {
+        text(&making);
+    })
+    .await;
+    text(&description).answer(request)
 }

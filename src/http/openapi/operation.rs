@@ -18,6 +18,7 @@ use super::{names, schema};
 use crate::domain::permission::API_BYPASS_RATE_LIMIT;
 use crate::domain::setting::{Kind as SettingKind, RATE_LIMIT_TIME, Setting};
 use crate::http::call::Parameters;
+use crate::http::kept;
 use crate::http::requirement::{Access, LateCheck};
 use crate::http::rocketchat::shape::{Kind, Source};
 use crate::http::routes;
@@ -35,13 +36,14 @@ const ESCAPED: &AsciiSet =
 pub(super) fn describe(route: &routes::Operation, id: String, examples: &[Example]) -> Operation {
     let taken: Vec<_> = in_path(route.path).collect();
     let is_limited = route.parameters.as_ref().is_some_and(|parameters| !rate(parameters.rate).is_null());
+    let answers = responses::of(route.access, route.parameters.as_ref(), is_limited, examples);
     let operation = OperationBuilder::new()
         .operation_id(Some(id))
         .tag(names::tag(route.path))
         .summary(Some(route.summary))
         .description(Some(sentence(route.access)))
         .securities(Some(security(route.access)))
-        .responses(responses::of(route.access, route.parameters.as_ref(), is_limited, examples))
+        .responses(if kept::ROUTES.contains(&route.path) { responses::tagged(answers) } else { answers })
         .request_body(route.parameters.as_ref().and_then(|parameters| body(parameters, &taken, examples)))
         .extensions(Some(extensions(route, examples)));
     let parameters = path_parameters(&taken, examples).chain(query_parameters(route, &taken, examples));

@@ -9,7 +9,7 @@ use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder, Responses, ResponsesBuilder};
 use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::{Header, Ref};
+use utoipa::openapi::{Header, Ref, RefOr};
 
 use super::examples::Example;
 use super::schema;
@@ -152,6 +152,18 @@ pub(super) fn of(access: Access, parameters: Option<&Parameters>, is_limited: bo
         }
     });
     responses.build()
+}
+
+/// The same for a route whose answer has a tag, by which a client can ask whether it has changed.
+pub(super) fn tagged(mut responses: Responses) -> Responses {
+    let tag = |text: &str| HeaderBuilder::new().schema(Some(self::text(text))).description(Some(text)).build();
+    if let Some(RefOr::T(done)) = responses.responses.get_mut("200") {
+        done.headers.insert("ETag".to_owned(), tag("Names this very answer.").into());
+    }
+    let unchanged = "What the client has under the tag that it sent (`If-None-Match`) is still the answer; no body.";
+    let unchanged = ResponseBuilder::new().description(unchanged).header("ETag", tag("The tag that was sent."));
+    responses.responses.insert("304".to_owned(), unchanged.build().into());
+    responses
 }
 
 /// The statuses that follow from what is declared.

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::shape::{Field, Shape, Source};
 use crate::domain::ids::{PermissionId, RoleId};
 use crate::domain::permission::Grant;
+use crate::domain::rights::Rights;
 use crate::http::answer::{Answer, Empty, success};
 use crate::http::call::{Call, Input};
 use crate::http::requirement::{AccessPermissions, AnyUser};
@@ -24,7 +25,12 @@ impl Input for ListAllPermissions {
 
 /// `GET permissions.listAll` (contract 5.1).
 pub async fn list_permissions(call: Call<AnyUser, ListAllPermissions>) -> Answer {
-    let changes = call.services().list_permissions(call.input.updated_since.as_deref()).await?;
+    let Some(since) = call.input.updated_since.as_deref().filter(|text| !text.is_empty()) else {
+        let rights = call.services().rights().await?;
+        let all = |rights: &Rights| json!({"update": rights.permissions(), "remove": []});
+        return call.kept().permissions.answer(rights, call.known(), all);
+    };
+    let changes = call.services().permissions_changed_since(since).await?;
     Ok(success(json!({"update": changes.updated, "remove": changes.removed})))
 }
 

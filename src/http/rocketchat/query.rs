@@ -63,12 +63,25 @@ enum Step<'a> {
 /// # Errors
 /// See [`QueryProblem`].
 pub fn parse_query(query: &str) -> Result<Map<String, Value>, QueryProblem> {
+    if let Some(plain) = parse_plain_pair(query) {
+        return Ok(plain);
+    }
     let mut root = BTreeMap::new();
     for (key, value) in collect_pairs(query)? {
         let Some(path) = split_key(&key) else { continue };
         merge_entries(&mut root, nest(&path, value)?.into_entries())?;
     }
     Ok(root.into_iter().map(|(key, node)| (key, node.into_value())).collect())
+}
+
+/// Nothing, or one pair in which no character means anything: what most requests have, read without looking for more.
+fn parse_plain_pair(query: &str) -> Option<Map<String, Value>> {
+    if query.bytes().any(|byte| matches!(byte, b'&' | b'%' | b'+' | b'[' | b']')) {
+        return None;
+    }
+    let (key, value) = query.split_once('=').unwrap_or((query, ""));
+    let counts = !key.is_empty() && !INHERITED.contains(&key);
+    Some(counts.then(|| (key.to_owned(), value.into())).into_iter().collect())
 }
 
 /// The pairs in order of first appearance, the values of a repeated key gathered into one list.

@@ -17,8 +17,11 @@ use crate::service::{PageRequest, ServiceError};
 
 /// `GET roles.list` (contract 4.1).
 pub async fn list_roles(call: Call<AnyUser>) -> Answer {
-    let roles: Vec<Value> = call.services().list_roles().await?.iter().map(without_update_time).collect();
-    Ok(success(json!({"roles": roles})))
+    let roles = call.services().roles().await?;
+    call.kept().roles.answer(roles, call.known(), |roles| {
+        let roles: Vec<Value> = roles.all().iter().map(without_update_time).collect();
+        json!({"roles": roles})
+    })
 }
 
 fn without_update_time(role: &Role) -> Value {

@@ -11,6 +11,8 @@ mod preferences;
 mod rules;
 mod update;
 
+use std::sync::Arc;
+
 use super::error::{OrganizationRefusal, UserRefusal};
 use super::{Caller, Result, ServiceError, Services};
 use crate::domain::ids::UserId;
@@ -49,7 +51,7 @@ pub enum Visibility {
 /// An account as a caller may see it.
 pub struct UserView {
     /// The account, whole.
-    pub user: User,
+    pub user: Arc<User>,
     /// How much of it to show.
     pub visibility: Visibility,
     /// The rooms, when they were asked for and may be seen.
@@ -62,19 +64,28 @@ impl Services {
     /// # Errors
     /// `NotFound`.
     pub async fn view_user(&self, caller: &Caller, query: UserQuery, with_rooms: bool) -> Result<UserView> {
-        let found = match query {
-            UserQuery::Id(id) => match UserId::parse(&id) {
-                Ok(id) => self.store.find_user(&id).await?,
-                Err(_) => None,
-            },
-            UserQuery::Username(name) => self.store.find_user_by_username(&name, UsernameMatch::IgnoreCase).await?,
+        // Who he is himself was asked when he came in.
+        let own = match &query {
+            UserQuery::Id(id) => caller.user.id.as_str() == id,
+            UserQuery::Username(name) => caller.user.username.as_ref() == Some(name),
         };
-        let user = found.ok_or(UserRefusal::NotFound)?;
+        let user = if own { Arc::clone(&caller.user) } else { self.find_account(&query).await?.into() };
         let own = user.id == caller.user.id;
         let visibility = if own { Visibility::Own } else { self.visibility_of_others(caller).await? };
         let show_rooms = with_rooms && (own || self.is_allowed(caller, VIEW_OTHER_USER_CHANNELS).await?);
         let memberships = if show_rooms { Some(self.store.list_memberships(&user.id).await?) } else { None };
         Ok(UserView { user, visibility, memberships })
+    }
+
+    async fn find_account(&self, query: &UserQuery) -> Result<User> {
+        let found = match query {
+            UserQuery::Id(id) => match UserId::parse(id) {
+                Ok(id) => self.store.find_user(&id).await?,
+                Err(_) => None,
+            },
+            UserQuery::Username(name) => self.store.find_user_by_username(name, UsernameMatch::IgnoreCase).await?,
+        };
+        Ok(found.ok_or(UserRefusal::NotFound)?)
     }
 
     /// Activates or deactivates an account; deactivation ends its tokens at once (contract 9.6).

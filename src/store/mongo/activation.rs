@@ -11,6 +11,7 @@ use super::members::but_for_last_owners;
 use super::transaction::Transaction;
 use super::values::{date, id};
 use crate::domain::audit::{AuditContext, Change};
+use crate::domain::fact::Fact;
 use crate::domain::ids::{RoomId, UserId};
 use crate::domain::role::OWNER;
 use crate::domain::user::{Activation, User};
@@ -42,6 +43,7 @@ impl MongoStore {
             self.record(tx, by, Change::UserDeactivated { user: id.clone(), relinquished }).await?;
         } else if !active {
             self.end_tokens(tx, id).await?;
+            tx.facts.push(Fact::Account(id.clone()));
         } else if !user.active {
             self.mark_active(tx, id, true, by).await?;
             self.archive_direct_messages(tx, &user, false).await?;

@@ -32,6 +32,7 @@ impl AuditStore for MongoStore {
 impl MongoStore {
     /// Puts a change on record.
     pub(super) async fn record(&self, tx: &mut Transaction, by: &AuditContext, change: Change) -> Step<()> {
+        tx.facts.extend(change.facts());
         let entry = AuditEntry { id: self.ids.object_id(), context: by.clone(), change };
         self.audit().insert_one(entry_document(&entry)?).session(&mut tx.session).await?;
         Ok(())

@@ -16,6 +16,8 @@ use crate::store::{Result, StoreError};
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long is spent on finding out why there is no server.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(2);
+/// What deployments behind a router are called.
+const CLUSTER: &str = "sharded cluster";
 
 /// The client, the database that the URL names, and what to call them in the log.
 pub(super) async fn open(url: &str) -> Result<(Client, Database, String)> {
@@ -32,11 +34,19 @@ pub(super) async fn open(url: &str) -> Result<(Client, Database, String)> {
     Ok((client, database, format!("MongoDB {set} at {hosts}, database {name}")))
 }
 
-/// Decisions are made on what the primary has; a change is done when a majority has it.
+/// Whether what is called so in the log is a sharded cluster.
+pub(super) fn is_cluster(place: &str) -> bool {
+    place.strip_prefix("MongoDB ").is_some_and(|place| place.starts_with(CLUSTER))
+}
+
+/// Decisions are made on what the primary has; a change is done when a majority has it. Only what a majority has is read,
+/// also of others who are content with less: what is taken back after a change of primary is told to nobody, and must
+/// never have been kept. Changes of our own are acknowledged when such a read sees them. Transactions read by the same
+/// rule: they are not committed before a majority has what they have seen.
 fn database_options() -> DatabaseOptions {
     DatabaseOptions::builder()
         .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
-        .read_concern(ReadConcern::local())
+        .read_concern(ReadConcern::majority())
         .write_concern(write_concern())
         .build()
 }
@@ -112,7 +122,7 @@ fn kind_of(hello: &Document) -> std::result::Result<String, &'static str> {
         return Ok(replica_set(set));
     }
     if hello.get_str("msg").ok() == Some("isdbgrid") {
-        return Ok("sharded cluster".to_owned());
+        return Ok(CLUSTER.to_owned());
     }
     if hello.get_bool("isreplicaset").unwrap_or(false) {
         return Err("the MongoDB server waits to be initiated: run rs.initiate() in its shell once");
@@ -150,5 +160,8 @@ mod tests {
     fn members_of_replica_sets_and_routers_are_accepted() {
         assert_eq!(kind_of(&doc! { "setName": "rs0" }).unwrap(), "replica set rs0");
         assert_eq!(kind_of(&doc! { "msg": "isdbgrid" }).unwrap(), "sharded cluster");
+        assert!(
+            is_cluster("MongoDB sharded cluster at h:1") && !is_cluster("MongoDB replica set sharded cluster at h")
+        );
     }
 }

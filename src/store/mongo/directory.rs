@@ -5,16 +5,19 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use mongodb::Collection;
 use mongodb::bson::{Document, doc};
+use mongodb::options::Hint;
 
 use super::error::store_error;
+use super::holders::{following, signed};
 use super::values::{number, text};
 use super::{MongoStore, documents, ignore_case, strings};
 use crate::domain::ids::UserId;
 use crate::domain::role::caseless_key;
 use crate::domain::user::User;
 use crate::domain::user_list::{UserFilter, UserOrder, UserSort};
-use crate::store::{Listing, Page, Result, UserDirectory};
+use crate::store::{Listing, Page, Position, Result, UserDirectory};
 
 /// Accounts that are looked at in one question for those who share a room with somebody, and how many questions.
 const CANDIDATES: i64 = 50;
@@ -32,6 +35,11 @@ fn order_of(order: UserOrder) -> Document {
         UserSort::CreatedAt => doc! { "createdAt": direction, "_id": direction },
         UserSort::LastLogin => doc! { "lastLogin": direction, "_id": direction },
     }
+}
+
+/// The index that has accounts in that order, from whichever end.
+fn index_of(order: UserOrder) -> Document {
+    order_of(UserOrder { descending: false, ..order })
 }
 
 /// What a query asks for. Texts of a caller are compared as they are: in the one pattern there is, every character that
@@ -67,13 +75,18 @@ fn document_of(filter: &UserFilter) -> Document {
 
 #[async_trait]
 impl UserDirectory for MongoStore {
-    async fn list_users(&self, order: UserOrder, page: Page) -> Result<Listing<User>> {
-        let total = self.count_accounts(Document::new(), doc! { "username": 1, "_id": 1 }).await?;
-        if page.count == Some(0) || page.offset >= total {
-            return Ok(Listing { items: Vec::new(), total });
-        }
-        let ids = self.ids_of_page(Document::new(), order_of(order), page).await?;
-        Ok(Listing { items: self.accounts_in_order(&ids).await?, total })
+    async fn count_users(&self) -> Result<u64> {
+        self.count_accounts(Document::new(), order_of(UserOrder::default())).await
+    }
+
+    async fn page_users(&self, order: UserOrder, page: Page) -> Result<Vec<User>> {
+        self.page_of_accounts(Document::new(), order_of(order), index_of(order), page).await
+    }
+
+    async fn page_users_after(&self, after: &Position, page: Page) -> Result<Vec<User>> {
+        let filter = following(&Document::new(), ["username", "_id"], Some(after));
+        let order = UserOrder::default();
+        self.page_of_accounts(filter, order_of(order), index_of(order), page).await
     }
 
     async fn find_users(&self, filter: &UserFilter, order: UserOrder, page: Page) -> Result<Listing<User>> {
@@ -82,7 +95,7 @@ impl UserDirectory for MongoStore {
         if page.count == Some(0) || page.offset >= total {
             return Ok(Listing { items: Vec::new(), total });
         }
-        let ids = self.ids_of_page(filter, order_of(order), page).await?;
+        let ids = self.ids_of_page(filter, order_of(order), None, page).await?;
         Ok(Listing { items: self.accounts_in_order(&ids).await?, total })
     }
 
@@ -118,18 +131,61 @@ impl UserDirectory for MongoStore {
 impl MongoStore {
     /// How many accounts match, counted in that index without reading one.
     pub(super) async fn count_accounts(&self, filter: Document, index: Document) -> Result<u64> {
-        let counting = vec![doc! { "$match": filter }, doc! { "$count": "accounts" }];
-        let users = self.users();
-        let count = users.aggregate(counting).hint(mongodb::options::Hint::Keys(index));
+        self.count_in(&self.users(), filter, index).await
+    }
+
+    /// How many documents match, counted in that index without reading one.
+    pub(super) async fn count_in(
+        &self,
+        collection: &Collection<Document>,
+        filter: Document,
+        index: Document,
+    ) -> Result<u64> {
+        let counting = vec![doc! { "$match": filter }, doc! { "$count": "found" }];
+        let count = collection.aggregate(counting).hint(Hint::Keys(index));
         let found: Vec<Document> = count.await.map_err(store_error)?.try_collect().await.map_err(store_error)?;
-        let total = found.first().and_then(|count| number(count, "accounts")).unwrap_or_default();
+        let total = found.first().and_then(|count| number(count, "found")).unwrap_or_default();
         Ok(u64::try_from(total).unwrap_or_default())
     }
 
-    /// The ids on a page. What is passed over is passed over in the index; no account is read for it.
-    pub(super) async fn ids_of_page(&self, filter: Document, order: Document, page: Page) -> Result<Vec<String>> {
+    /// The accounts on a page: in one question where nothing is passed over, else by their ids. The index is named,
+    /// because the server would try out several for each question that begins behind a position.
+    pub(super) async fn page_of_accounts(
+        &self,
+        filter: Document,
+        order: Document,
+        index: Document,
+        page: Page,
+    ) -> Result<Vec<User>> {
+        if page.count == Some(0) {
+            return Ok(Vec::new());
+        }
+        if page.offset > 0 {
+            let ids = self.ids_of_page(filter, order, Some(index), page).await?;
+            return self.accounts_in_order(&ids).await;
+        }
         let users = self.users();
-        let mut find = users.find(filter).projection(doc! { "_id": 1 }).sort(order.clone()).skip(page.offset);
+        let mut find = users.find(filter).projection(documents::user_projection()).sort(order).hint(Hint::Keys(index));
+        if let Some(count) = page.count {
+            find = find.limit(signed(count));
+        }
+        let found: Vec<Document> = find.await.map_err(store_error)?.try_collect().await.map_err(store_error)?;
+        found.iter().map(documents::user).collect()
+    }
+
+    /// The ids on a page. What is passed over is passed over in the index; no account is read for it.
+    pub(super) async fn ids_of_page(
+        &self,
+        filter: Document,
+        order: Document,
+        index: Option<Document>,
+        page: Page,
+    ) -> Result<Vec<String>> {
+        let users = self.users();
+        let mut find = users.find(filter).projection(doc! { "_id": 1 }).sort(order).skip(page.offset);
+        if let Some(index) = index {
+            find = find.hint(Hint::Keys(index));
+        }
         if let Some(count) = page.count {
             find = find.limit(i64::try_from(count).unwrap_or(i64::MAX));
         }

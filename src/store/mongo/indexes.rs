@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mongodb::Database;
 use mongodb::bson::{Bson, Document, doc};
 
@@ -46,8 +46,10 @@ pub(super) const ORGANIZATION_ROLES: &str = "rolekeeper_organization_roles";
 pub(super) const ORGANIZATION_MEMBERS: &str = "rolekeeper_organization_members";
 /// Ours: see `receipts`.
 pub(super) const RECEIPTS: &str = "rolekeeper_idempotency";
+/// Ours: see `changes::heart`.
+pub(super) const NODES: &str = "rolekeeper_nodes";
 
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     USERS,
     ROLES,
     PERMISSIONS,
@@ -63,6 +65,7 @@ const ALL: [&str; 15] = [
     ORGANIZATION_ROLES,
     ORGANIZATION_MEMBERS,
     RECEIPTS,
+    NODES,
 ];
 
 /// `NamespaceExists`.
@@ -71,6 +74,8 @@ const EXISTS: i32 = 48;
 const NOT_FOUND: i32 = 26;
 /// 30 days, after which Rocket.Chat empties its trash.
 const TRASH_SECONDS: i32 = 30 * 24 * 60 * 60;
+/// How long a node is remembered that does not write any more.
+const NODE_SECONDS: i32 = 60 * 60;
 
 /// Every index that is needed: its collection and its specification.
 fn needed() -> Vec<(&'static str, Document)> {
@@ -88,6 +93,8 @@ fn needed() -> Vec<(&'static str, Document)> {
             },
         ),
         (USERS, doc! { "key": { "roles": 1 }, "name": "roles_1", "sparse": true }),
+        (USERS, doc! { "key": { "type": 1 }, "name": "type_1" }),
+        (USERS, doc! { "key": { "__rooms": 1 }, "name": "__rooms_1", "sparse": true }),
         // Not Rocket.Chat's: the holders of a role in the order in which they are listed, page by page.
         (USERS, doc! { "key": { "roles": 1, "username": 1, "_id": 1 }, "name": "rolekeeper_roles_username_id" }),
         // Not Rocket.Chat's: accounts in the orders in which they are listed, with the id that a page is made of.
@@ -111,6 +118,14 @@ fn needed() -> Vec<(&'static str, Document)> {
         ),
         (SUBSCRIPTIONS, doc! { "key": { "rid": 1, "u._id": 1 }, "name": "rid_1_u._id_1", "unique": true }),
         (SUBSCRIPTIONS, doc! { "key": { "rid": 1, "roles": 1 }, "name": "rid_1_roles_1" }),
+        // Not Rocket.Chat's: those who hold a role in a room in the order in which they are listed, page by page.
+        (
+            SUBSCRIPTIONS,
+            doc! {
+                "key": { "rid": 1, "roles": 1, "u.username": 1, "u._id": 1 },
+                "name": "rolekeeper_rid_roles_username_id",
+            },
+        ),
         (SUBSCRIPTIONS, doc! { "key": { "rid": 1, "u.username": 1 }, "name": "rid_1_u.username_1" }),
         (SUBSCRIPTIONS, doc! { "key": { "roles": 1 }, "name": "roles_1", "sparse": true }),
         (SUBSCRIPTIONS, doc! { "key": { "u._id": 1 }, "name": "u._id_1" }),
@@ -169,6 +184,8 @@ fn needed() -> Vec<(&'static str, Document)> {
         ),
         (ORGANIZATION_MEMBERS, doc! { "key": { "user": 1, "organization": 1 }, "name": "user_1_organization_1" }),
         (RECEIPTS, doc! { "key": { "startedAt": 1 }, "name": "startedAt_1" }),
+        // Nodes that are gone.
+        (NODES, doc! { "key": { "at": 1 }, "name": "at_1", "expireAfterSeconds": NODE_SECONDS }),
     ]
 }
 
@@ -177,22 +194,38 @@ fn expiring() -> Document {
     doc! { "key": { "expiresAt": 1 }, "name": "expiresAt_1", "expireAfterSeconds": 0 }
 }
 
+/// Collections that are looked at together; each takes a connection.
+const AT_ONCE: usize = 5;
+
 /// Makes what is missing. Several nodes may do so at once.
 pub(super) async fn prepare(database: &Database) -> Result<()> {
     let present: HashSet<String> = database.list_collection_names().await.map_err(store_error)?.into_iter().collect();
-    for name in ALL.into_iter().filter(|name| !present.contains(*name)) {
-        match database.create_collection(name).await {
+    let needed = needed();
+    // Some at the same time: one after the other, a database that is far away would be waited for that many times.
+    let made = ALL.into_iter().map(|collection| {
+        let needed = needed.iter().filter(move |(owner, _)| *owner == collection).map(|(_, index)| index);
+        prepare_collection(database, collection, !present.contains(collection), needed)
+    });
+    stream::iter(made).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// One collection and its indexes. Those that are missing are made one after the other, as the server would do anyway.
+async fn prepare_collection(
+    database: &Database,
+    collection: &str,
+    is_missing: bool,
+    needed: impl Iterator<Item = &Document>,
+) -> Result<()> {
+    if is_missing {
+        match database.create_collection(collection).await {
             Err(error) if code(&error) != Some(EXISTS) => return Err(store_error(error)),
             _ => {}
         }
     }
-    let needed = needed();
-    for collection in ALL {
-        let present = existing(database, collection).await?;
-        for (_, index) in needed.iter().filter(|(owner, _)| *owner == collection) {
-            if !present.iter().any(|other| is_same(other, index)) {
-                create(database, collection, index).await?;
-            }
+    let present = existing(database, collection).await?;
+    for index in needed {
+        if !present.iter().any(|other| is_same(other, index)) {
+            create(database, collection, index).await?;
         }
     }
     Ok(())

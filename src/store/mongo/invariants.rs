@@ -3,15 +3,15 @@
 
 use mongodb::bson::{Document, doc};
 
+use super::MongoStore;
 use super::error::{Failure, Step};
 use super::indexes::USERS;
 use super::locks::{Lock, owned_by};
 use super::transaction::Transaction;
 use super::values::{text, texts};
-use super::{MongoStore, strings};
 use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::permission::ACCESS_PERMISSIONS;
-use crate::domain::role::{ADMIN, OWNER};
+use crate::domain::role::{ADMIN, MAX_NAMED_HOLDERS, OWNER};
 use crate::domain::user::{KIND_APP, SoleOwnership, User};
 use crate::store::Conflict;
 
@@ -31,28 +31,26 @@ pub(super) struct SoleRoom {
 }
 
 impl MongoStore {
-    /// Refuses when the account is not to lose a role of its own list; `left` are the roles that it keeps.
-    pub(super) async fn may_lose_role(
+    /// Refuses when an account, which was called `username`, should not have lost a role of its own list, as it has in
+    /// this transaction.
+    pub(super) async fn may_have_lost_role(
         &self,
         tx: &mut Transaction,
-        user: &UserId,
         role: &RoleId,
-        left: &[RoleId],
+        username: Option<String>,
     ) -> Step<()> {
         if !tx.holds(&Lock::Administration) {
             return Err(Failure::Outdated);
         }
-        if role.as_str() == ADMIN && !self.others_can(tx, user, &[ADMIN]).await? {
-            return Err(self.last_administrator(tx).await?);
+        if role.as_str() == ADMIN && !self.somebody_can(tx, &[ADMIN]).await? {
+            let mut holders = self.account_names(tx, role).await?;
+            holders.extend(username);
+            holders.sort_unstable();
+            holders.truncate(MAX_NAMED_HOLDERS);
+            return Err(Conflict::LastAdministrator { holders }.into());
         }
         let access = self.access_roles(tx).await?;
-        if self.others_can(tx, user, &access_strs(&access)).await? {
-            return Ok(());
-        }
-        let keeps_access = left.iter().any(|role| access.iter().any(|access| access == role.as_str()));
-        let mut itself = acting();
-        itself.insert("_id", user.as_str());
-        if keeps_access && tx.exists(&self.users(), itself).await? {
+        if self.somebody_can(tx, &access_strs(&access)).await? {
             return Ok(());
         }
         Err(Conflict::PermissionsLockout.into())
@@ -93,9 +91,9 @@ impl MongoStore {
     }
 
     /// Whether an account that can act holds one of the roles.
-    pub(super) async fn somebody_can(&self, tx: &mut Transaction, roles: &[RoleId]) -> Step<bool> {
+    pub(super) async fn somebody_can(&self, tx: &mut Transaction, roles: &[&str]) -> Step<bool> {
         let mut holding = acting();
-        holding.insert("roles", doc! { "$in": strings(roles) });
+        holding.insert("roles", doc! { "$in": roles });
         tx.exists(&self.users(), holding).await
     }
 

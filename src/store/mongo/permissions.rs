@@ -62,7 +62,7 @@ impl MongoStore {
         Ok(Changes { updated, removed })
     }
 
-    async fn all_permissions(&self, tx: &mut Transaction) -> Step<Vec<Permission>> {
+    pub(super) async fn all_permissions(&self, tx: &mut Transaction) -> Step<Vec<Permission>> {
         let natural = doc! { "$natural": 1 };
         let found = tx.find(&self.permissions(), Document::new(), Document::new(), natural, 0).await?;
         Ok(found.iter().map(documents::permission).collect::<Result<_>>()?)
@@ -139,7 +139,7 @@ impl MongoStore {
         }
         let access = after.iter().find(|permission| permission.id.as_str() == ACCESS_PERMISSIONS);
         if let Some(access) = access
-            && !self.somebody_can(tx, &access.roles).await?
+            && !self.somebody_can(tx, &strings(&access.roles)).await?
         {
             return Err(Conflict::PermissionsLockout.into());
         }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Locks share a queue by chance; this many make it rare.
-const QUEUES: usize = 256;
-/// How long one waits. Longer than a few operations in front take; short, because two operations that want each
-/// other's second lock would wait for nothing.
-const TURN: Duration = Duration::from_millis(100);
+const QUEUES: usize = 4_096;
+/// How long one waits. Longer than as many operations take as there are connections; not for ever, because two operations
+/// that want each other's second lock would wait for nothing.
+const TURN: Duration = Duration::from_secs(1);
 
 /// All queues of a store.
 pub(super) struct Queues(Vec<Arc<Mutex<()>>>);
@@ -30,11 +30,17 @@ impl Default for Queues {
 }
 
 impl Queues {
-    /// Waits for the turn of whoever has `turns` already; `None` when he has this one, or waited long enough.
-    pub(super) async fn wait(&self, key: &str, turns: &[Turn]) -> Option<Turn> {
+    /// The number of a lock's queue. Who wants several locks at once stands in line in this order, so that no two want each
+    /// other's.
+    pub(super) fn number(&self, key: &str) -> usize {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        let queue = usize::try_from(hasher.finish() % self.0.len() as u64).ok()?;
+        usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or_default()
+    }
+
+    /// Waits for the turn of whoever has `turns` already; `None` when he has this one, or waited long enough.
+    pub(super) async fn wait(&self, key: &str, turns: &[Turn]) -> Option<Turn> {
+        let queue = self.number(key);
         if turns.iter().any(|turn| turn.queue == queue) {
             return None;
         }

@@ -2,19 +2,22 @@
 //! `invariants`.
 
 use async_trait::async_trait;
+use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 
-use super::error::Step;
+use super::error::{Failure, Step};
 use super::locks::Lock;
 use super::transaction::{Transaction, transact};
-use super::values::{date, id, texts};
+use super::values::{date, id, text};
 use super::{MongoStore, documents};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{PermissionId, RoleId, RoleRef, RoomId, UserId};
-use crate::domain::role::{Assignment, NewRole, Place, Role, RoleDefinition, RoleUsage, TrashedRole, name_collides};
+use crate::domain::role::{
+    Assignment, NewRole, Place, Role, RoleDefinition, RoleUsage, TrashedRole, collides, name_key,
+};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::{Changes, Conflict, Listing, Noun, Page, Result, RoleStore, StoreError, Unique};
+use crate::store::{Changes, Conflict, Noun, Page, Position, Result, RoleStore, StoreError, Unique};
 
 /// What the trash calls the collection of roles.
 const COLLECTION: &str = "roles";
@@ -33,10 +36,11 @@ impl RoleStore for MongoStore {
 
     async fn resolve_role(&self, reference: &RoleRef) -> Result<Option<Role>> {
         let text = reference.as_str();
-        let either = doc! { "$or": [{ "_id": text }, { "name": text }] };
-        let found = self.find(&self.roles(), either, Document::new(), doc! { "$natural": 1 }).await?;
-        let by_id = found.iter().find(|role| role.get_str("_id").ok() == Some(text));
-        by_id.or_else(|| found.first()).map(documents::role).transpose()
+        if let Some(role) = self.find_role(&RoleId::from_stored(text)).await? {
+            return Ok(Some(role));
+        }
+        let named = self.find(&self.roles(), doc! { "name": text }, Document::new(), doc! { "$natural": 1 }).await?;
+        named.first().map(documents::role).transpose()
     }
 
     async fn roles_changed_since(&self, since: Timestamp) -> Result<Changes<Role, TrashedRole>> {
@@ -44,15 +48,18 @@ impl RoleStore for MongoStore {
     }
 
     async fn create_role(&self, role: NewRole, by: &AuditContext) -> Result<Role> {
-        transact!(self, tx => self.create_role_in(&mut tx, &role, by))
+        let (store, by) = (self.clone(), by.clone());
+        self.at_home(async move { transact!(store, tx => store.create_role_in(&mut tx, &role, &by)) }).await
     }
 
     async fn update_role(&self, id: &RoleId, wanted: RoleDefinition, by: &AuditContext) -> Result<Role> {
-        transact!(self, tx => self.update_role_in(&mut tx, id, &wanted, by))
+        let (store, id, by) = (self.clone(), id.clone(), by.clone());
+        self.at_home(async move { transact!(store, tx => store.update_role_in(&mut tx, &id, &wanted, &by)) }).await
     }
 
     async fn delete_role(&self, id: &RoleId, by: &AuditContext) -> Result<()> {
-        transact!(self, tx => self.delete_role_in(&mut tx, id, by))
+        let (store, id, by) = (self.clone(), id.clone(), by.clone());
+        self.at_home(async move { transact!(store, tx => store.delete_role_in(&mut tx, &id, &by)) }).await
     }
 
     async fn role_usage(&self, id: &RoleId) -> Result<RoleUsage> {
@@ -60,15 +67,27 @@ impl RoleStore for MongoStore {
     }
 
     async fn assign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()> {
-        transact!(self, tx => self.assign_role_in(&mut tx, assignment, by))
+        let (store, given, by) = (self.clone(), assignment.clone(), by.clone());
+        self.at_home(async move { transact!(store, tx => store.assign_role_in(&mut tx, &given, &by)) }).await
     }
 
     async fn unassign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()> {
-        transact!(self, tx => self.unassign_role_in(&mut tx, assignment, by))
+        let (store, taken, by) = (self.clone(), assignment.clone(), by.clone());
+        self.at_home(async move { transact!(store, tx => store.unassign_role_in(&mut tx, &taken, &by)) }).await
     }
 
-    async fn list_holders(&self, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>> {
-        self.list_holders_of(role, room, page).await
+    async fn count_holders(&self, role: &Role, room: Option<&RoomId>) -> Result<u64> {
+        self.count_holders_of(role, room).await
+    }
+
+    async fn page_holders(
+        &self,
+        role: &Role,
+        room: Option<&RoomId>,
+        after: Option<&Position>,
+        page: Page,
+    ) -> Result<Vec<User>> {
+        self.page_holders_of(role, room, after, page).await
     }
 
     async fn list_holders_of_any(&self, roles: &[RoleId]) -> Result<Vec<User>> {
@@ -93,9 +112,26 @@ impl MongoStore {
         Ok(found.iter().map(documents::role).collect::<Result<_>>()?)
     }
 
+    /// Whether another role than `but` has the name, or one that is compared as equal, or has it for its id. Roles are
+    /// few, and no index can compare names as they are compared here.
+    async fn is_name_taken(&self, tx: &mut Transaction, name: &str, but: Option<&RoleId>) -> Step<bool> {
+        let all = tx.find(&self.roles(), Document::new(), doc! { "name": 1 }, Document::new(), 0).await?;
+        let key = name_key(name);
+        for other in &all {
+            let other_id = id(other, "role")?;
+            let other_name = other.get_str("name").unwrap_or(other_id);
+            if but.map(RoleId::as_str) != Some(other_id) && collides(name, &key, other_id, other_name) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     async fn create_role_in(&self, tx: &mut Transaction, new: &NewRole, by: &AuditContext) -> Step<Role> {
-        self.lock(tx, &Lock::RoleNames).await?;
-        if self.all_roles(tx).await?.iter().any(|other| name_collides(&new.definition.name, other)) {
+        // Its own lock's document begins with the role, so that deleting the role finds one to remove.
+        let (name, itself) = (Lock::role_name(&new.definition.name), Lock::Role(new.id.clone()));
+        self.lock_with_new(tx, &name, &itself).await?;
+        if self.is_name_taken(tx, &new.definition.name, None).await? {
             return Err(StoreError::AlreadyExists(Unique::RoleName).into());
         }
         let role = new.clone().into_role(by.at);
@@ -111,13 +147,13 @@ impl MongoStore {
         wanted: &RoleDefinition,
         by: &AuditContext,
     ) -> Step<Role> {
-        self.lock(tx, &Lock::RoleNames).await?;
-        let roles = self.all_roles(tx).await?;
-        let Some(before) = roles.iter().find(|role| role.id == *id) else {
+        self.lock(tx, &Lock::role_name(&wanted.name)).await?;
+        let found = tx.find_one(&self.roles(), doc! { "_id": id.as_str() }, Document::new()).await?;
+        let Some(before) = found.as_ref().map(documents::role).transpose()? else {
             return Err(StoreError::NotFound(Noun::Role).into());
         };
         before.redefinable(wanted).map_err(|_| Conflict::RoleProtected)?;
-        if roles.iter().any(|other| other.id != *id && name_collides(&wanted.name, other)) {
+        if self.is_name_taken(tx, &wanted.name, Some(id)).await? {
             return Err(StoreError::AlreadyExists(Unique::RoleName).into());
         }
         let defined = doc! {
@@ -141,48 +177,49 @@ impl MongoStore {
     }
 
     async fn delete_role_in(&self, tx: &mut Transaction, id: &RoleId, by: &AuditContext) -> Step<()> {
-        self.lock_roles(tx, std::slice::from_ref(id)).await?;
-        let Some(role) = self.locked_role(tx, id).await? else {
+        self.lock_for_good(tx, &Lock::Role(id.clone())).await?;
+        let Some(bonds) = self.role_bonds(tx, id).await? else {
             return Err(StoreError::NotFound(Noun::Role).into());
         };
+        let role = documents::role(&bonds.stored)?;
         // A protected role may be held by everybody; its holders need not be counted.
         if role.protected {
             return Err(Conflict::RoleProtected.into());
         }
-        if self.is_held(tx, id).await? {
+        if bonds.held {
             role.deletable(&self.usage_in(tx, id).await?)?;
         }
         let itself = doc! { "_id": id.as_str() };
-        let Some(stored) = tx.find_one(&self.roles(), itself.clone(), Document::new()).await? else {
-            return Err(StoreError::NotFound(Noun::Role).into());
-        };
         self.trash()
-            .replace_one(itself.clone(), documents::trashed(stored, COLLECTION, by.at))
+            .replace_one(itself.clone(), documents::trashed(bonds.stored, COLLECTION, by.at))
             .upsert(true)
             .session(&mut tx.session)
             .await?;
         self.roles().delete_one(itself).session(&mut tx.session).await?;
-        let permissions = self.remove_from_permissions(tx, id, by).await?;
-        let settings = self.remove_from_settings(tx, id, by).await?;
-        self.drop_lock(tx, &Lock::Role(id.clone())).await?;
-        self.record(tx, by, Change::RoleDeleted { role, permissions, settings }).await
+        self.remove_from_permissions(tx, id, &bonds.permissions, by).await?;
+        let settings = self.remove_from_settings(tx, id, &bonds.settings, by).await?;
+        self.record(tx, by, Change::RoleDeleted { role, permissions: bonds.permissions, settings }).await
     }
 
-    /// Takes a role out of every permission; which ones had it.
+    /// Takes a role out of these permissions, which have it.
     async fn remove_from_permissions(
         &self,
         tx: &mut Transaction,
         role: &RoleId,
+        having: &[PermissionId],
         by: &AuditContext,
-    ) -> Step<Vec<PermissionId>> {
-        let having = doc! { "roles": role.as_str() };
-        let found = tx.find(&self.permissions(), having.clone(), doc! { "_id": 1 }, doc! { "$natural": 1 }, 0).await?;
-        let without = doc! { "$pull": { "roles": role.as_str() }, "$set": { "_updatedAt": date(by.at) } };
-        if !found.is_empty() {
-            self.permissions().update_many(having, without).session(&mut tx.session).await?;
+    ) -> Step<()> {
+        if having.is_empty() {
+            return Ok(());
         }
-        let ids = found.iter().map(|permission| id(permission, "permission").map(PermissionId::from_stored));
-        Ok(ids.collect::<Result<_>>()?)
+        let having: Vec<&str> = having.iter().map(PermissionId::as_str).collect();
+        let without = doc! { "$pull": { "roles": role.as_str() }, "$set": { "_updatedAt": date(by.at) } };
+        self.permissions()
+            .update_many(doc! { "_id": { "$in": having } }, without)
+            .session(&mut tx.session)
+            .await
+            .map(drop)
+            .map_err(Failure::from)
     }
 
     async fn assign_role_in(&self, tx: &mut Transaction, assignment: &Assignment, by: &AuditContext) -> Step<()> {
@@ -190,86 +227,91 @@ impl MongoStore {
         let Some(role) = self.locked_role(tx, &assignment.role).await? else {
             return Err(StoreError::NotFound(Noun::Role).into());
         };
-        let place = role.place(assignment.room.as_ref());
-        match self.roles_held(tx, &assignment.user, &place).await? {
-            None => return Err(Conflict::NotInRoom.into()),
-            Some(held) if held.contains(&assignment.role) => return Err(Conflict::RoleAlreadyHeld.into()),
-            Some(_) => {}
+        let list = self.list_of(role.place(assignment.room.as_ref()), &assignment.user);
+        let id = role.id.as_str();
+        let change = doc! { "$addToSet": { "roles": id }, "$set": { "_updatedAt": date(by.at) } };
+        if self.change_list(tx, &list, doc! { "$ne": id }, change).await?.is_none() {
+            let there = tx.exists(&list.collection, list.itself).await?;
+            return Err(if there { Conflict::RoleAlreadyHeld } else { Conflict::NotInRoom }.into());
         }
-        let change = doc! { "$addToSet": { "roles": role.id.as_str() }, "$set": { "_updatedAt": date(by.at) } };
-        let room = self.change_held(tx, &assignment.user, place, change).await?;
-        let change = Change::RoleAssigned { role: role.id, user: assignment.user.clone(), room };
+        let change = Change::RoleAssigned { role: role.id, user: assignment.user.clone(), room: list.room };
         self.record(tx, by, change).await
     }
 
     async fn unassign_role_in(&self, tx: &mut Transaction, assignment: &Assignment, by: &AuditContext) -> Step<()> {
+        let mut locks = self.role_locks(tx, std::slice::from_ref(&assignment.role)).await?;
         // Taken whatever the place turns out to be: the place is known only after the role is read, and every lock
         // comes before every read.
         if assignment.room.is_none() || !self.lives_in_rooms(&assignment.role).await? {
-            self.lock(tx, &Lock::Administration).await?;
+            locks.insert(0, Lock::Administration);
         }
-        self.lock_roles(tx, std::slice::from_ref(&assignment.role)).await?;
+        self.lock_all(tx, &locks).await?;
         let Some(role) = self.locked_role(tx, &assignment.role).await? else {
             return Err(StoreError::NotFound(Noun::Role).into());
         };
-        let place = role.place(assignment.room.as_ref());
-        let held = self.roles_held(tx, &assignment.user, &place).await?.unwrap_or_default();
-        if !held.contains(&role.id) {
+        let list = self.list_of(role.place(assignment.room.as_ref()), &assignment.user);
+        let id = role.id.as_str();
+        let change = doc! { "$pull": { "roles": id }, "$set": { "_updatedAt": date(by.at) } };
+        let Some(before) = self.change_list(tx, &list, doc! { "$eq": id }, change).await? else {
             return Err(Conflict::RoleNotHeld.into());
+        };
+        if list.room.is_none() {
+            self.may_have_lost_role(tx, &role.id, text(&before, "username")).await?;
         }
-        if place == Place::Workspace {
-            let left: Vec<RoleId> = held.into_iter().filter(|other| *other != role.id).collect();
-            self.may_lose_role(tx, &assignment.user, &role.id, &left).await?;
-        }
-        let change = doc! { "$pull": { "roles": role.id.as_str() }, "$set": { "_updatedAt": date(by.at) } };
-        let room = self.change_held(tx, &assignment.user, place, change).await?;
-        let change = Change::RoleUnassigned { role: role.id, user: assignment.user.clone(), room };
+        let change = Change::RoleUnassigned { role: role.id, user: assignment.user.clone(), room: list.room };
         self.record(tx, by, change).await
     }
 
     /// Whether the role is one of rooms, as far as can be seen before the transaction begins. Which lock to take
-    /// depends on it; `may_lose_role` insists on the lock.
+    /// depends on it; `may_have_lost_role` insists on the lock.
     async fn lives_in_rooms(&self, role: &RoleId) -> Result<bool> {
         let filter = doc! { "_id": role.as_str(), "scope": "Subscriptions" };
         Ok(self.find_one(&self.roles(), filter, doc! { "_id": 1 }).await?.is_some())
     }
 
-    /// The roles of an account in a place; `None` when the place is a room that he is not a member of.
-    async fn roles_held(&self, tx: &mut Transaction, user: &UserId, place: &Place) -> Step<Option<Vec<RoleId>>> {
-        let itself = doc! { "_id": user.as_str() };
-        let Some(account) = tx.find_one(&self.users(), itself, doc! { "roles": 1 }).await? else {
-            return Err(StoreError::NotFound(Noun::User).into());
-        };
-        let document = match place {
-            Place::Workspace => Some(account),
-            Place::Room(room) => {
-                let membership = doc! { "rid": room.as_str(), "u._id": user.as_str() };
-                tx.find_one(&self.subscriptions(), membership, doc! { "roles": 1 }).await?
-            }
-        };
-        let ids = document.map(|document| texts(&document, "roles").unwrap_or_default());
-        Ok(ids.map(|ids| ids.into_iter().map(RoleId::from_stored).collect()))
-    }
-
-    /// Changes the list of roles in a place; the room if that is where it is.
-    async fn change_held(
-        &self,
-        tx: &mut Transaction,
-        user: &UserId,
-        place: Place,
-        change: Document,
-    ) -> Step<Option<RoomId>> {
+    /// The list in which an account's roles in a place are.
+    fn list_of(&self, place: Place, user: &UserId) -> RoleList {
+        let account = user.clone();
         match place {
             Place::Workspace => {
-                let itself = doc! { "_id": user.as_str() };
-                self.users().update_one(itself, change).session(&mut tx.session).await?;
-                Ok(None)
+                RoleList { collection: self.users(), itself: doc! { "_id": user.as_str() }, account, room: None }
             }
             Place::Room(room) => {
-                let membership = doc! { "rid": room.as_str(), "u._id": user.as_str() };
-                self.subscriptions().update_one(membership, change).session(&mut tx.session).await?;
-                Ok(Some(room))
+                let itself = doc! { "rid": room.as_str(), "u._id": user.as_str() };
+                RoleList { collection: self.subscriptions(), itself, account, room: Some(room) }
             }
         }
     }
+
+    /// Changes a list of roles if it is as `having` says, with one statement; its owner's name as far as the list has
+    /// it. `None` when nothing was changed, and the account is there.
+    async fn change_list(
+        &self,
+        tx: &mut Transaction,
+        list: &RoleList,
+        having: Document,
+        change: Document,
+    ) -> Step<Option<Document>> {
+        let itself = doc! { "_id": list.account.as_str() };
+        // A subscription may be left of an account that is gone.
+        if list.room.is_some() && !tx.exists(&self.users(), itself.clone()).await? {
+            return Err(StoreError::NotFound(Noun::User).into());
+        }
+        let mut filter = list.itself.clone();
+        filter.insert("roles", having);
+        let changing = list.collection.find_one_and_update(filter, change).projection(doc! { "username": 1 });
+        let changed = changing.session(&mut tx.session).await?;
+        if changed.is_none() && list.room.is_none() && !tx.exists(&self.users(), itself).await? {
+            return Err(StoreError::NotFound(Noun::User).into());
+        }
+        Ok(changed)
+    }
+}
+
+/// A list of roles: of an account, or of its subscription of a room.
+struct RoleList {
+    collection: Collection<Document>,
+    itself: Document,
+    account: UserId,
+    room: Option<RoomId>,
 }

@@ -14,6 +14,7 @@ use super::locks::Lock;
 use super::room_members::member_id;
 use super::rooms::{UNIQUES, named};
 use super::transaction::{Transaction, transact};
+use super::trash::{ROOMS, SUBSCRIPTIONS};
 use super::values::{date, flag, id as id_of, text};
 use super::{MongoStore, documents, ignore_case, room_documents};
 use crate::domain::audit::{AuditContext, Change};
@@ -22,13 +23,6 @@ use crate::domain::role::OWNER;
 use crate::domain::room::{Room, RoomKind, UserSummary};
 use crate::domain::room_change::{Archival, Departure, Invited, Ties, may_depart};
 use crate::store::{Conflict, JoinCode, Noun, Result, RoomChangeStore, StoreError, Unique};
-
-/// What the trash calls the collection of rooms.
-const ROOMS: &str = "room";
-/// What the trash calls the collection of subscriptions.
-const SUBSCRIPTIONS: &str = "subscription";
-/// Subscriptions that go to the trash with one question.
-const AT_ONCE: i64 = 1_000;
 
 #[async_trait]
 impl RoomChangeStore for MongoStore {
@@ -178,7 +172,7 @@ impl MongoStore {
         let roles = room_documents::subscription_roles(&subscription);
         let owns = roles.iter().any(|role| role.as_str() == OWNER);
         may_depart(owns, owns && self.others_own(tx, id, user).await?).map_err(StoreError::from)?;
-        self.end_subscriptions(tx, id, vec![subscription], by).await?;
+        self.end_membership(tx, id, user, subscription, by).await?;
         self.count_members_by(tx, id, -1, by).await?;
         self.record(tx, by, Change::MemberRemoved { room: id.clone(), user: user.clone(), departure, roles }).await?;
         self.room_after(tx, id).await
@@ -189,26 +183,21 @@ impl MongoStore {
         tx.exists(&self.subscriptions(), owning).await
     }
 
-    /// Moves subscriptions of a room to the trash, and takes the room from Rocket.Chat's own index of who is where.
-    async fn end_subscriptions(
+    /// Moves the subscription of a member to the trash, and takes the room from Rocket.Chat's own index of who is where.
+    async fn end_membership(
         &self,
         tx: &mut Transaction,
         room: &RoomId,
-        subscriptions: Vec<Document>,
+        user: &UserId,
+        subscription: Document,
         by: &AuditContext,
     ) -> Step<()> {
-        let ids = subscriptions.iter().map(|document| id_of(document, "subscription").map(str::to_owned));
-        let ids = ids.collect::<Result<Vec<_>>>()?;
-        let members: Vec<String> = subscriptions.iter().filter_map(member_id).collect();
-        let trashed = subscriptions.into_iter().map(|document| documents::trashed(document, SUBSCRIPTIONS, by.at));
-        let trashed: Vec<Document> = trashed.collect();
-        let those = doc! { "_id": { "$in": ids } };
-        // A second deletion of the same id replaces the first.
-        self.trash().delete_many(those.clone()).session(&mut tx.session).await?;
-        self.trash().insert_many(trashed).session(&mut tx.session).await?;
-        self.subscriptions().delete_many(those).session(&mut tx.session).await?;
+        let that = doc! { "_id": id_of(&subscription, "subscription")? };
+        let trashed = documents::trashed(subscription, SUBSCRIPTIONS, by.at);
+        self.trash().replace_one(that.clone(), trashed).upsert(true).session(&mut tx.session).await?;
+        self.subscriptions().delete_one(that).session(&mut tx.session).await?;
         let left = doc! { "$pull": { "__rooms": room.as_str() } };
-        self.users().update_many(doc! { "_id": { "$in": members } }, left).session(&mut tx.session).await?;
+        self.users().update_one(doc! { "_id": user.as_str() }, left).session(&mut tx.session).await?;
         Ok(())
     }
 
@@ -216,27 +205,14 @@ impl MongoStore {
         self.lock(tx, &Lock::Room(id.clone())).await?;
         let Stored { document, room } = self.channel_or_group(tx, id).await?;
         ties(&document).deletable().map_err(StoreError::from)?;
-        let members = self.end_all_subscriptions(tx, id, by).await?;
+        let of_room = doc! { "rid": id.as_str() };
+        let members = self.discard(tx, &self.subscriptions(), SUBSCRIPTIONS, of_room, by).await?;
+        self.forget_rooms(tx, &[id.as_str().to_owned()]).await?;
         let trashed = documents::trashed(document, ROOMS, by.at);
         self.trash().replace_one(itself(id), trashed).upsert(true).session(&mut tx.session).await?;
         self.rooms().delete_one(itself(id)).session(&mut tx.session).await?;
         self.drop_lock(tx, &Lock::Room(id.clone())).await?;
         self.record(tx, by, Change::RoomDeleted { room: room.id, name: room.name, kind: room.kind, members }).await
-    }
-
-    /// Ends every membership of a room; how many there were.
-    async fn end_all_subscriptions(&self, tx: &mut Transaction, room: &RoomId, by: &AuditContext) -> Step<u64> {
-        let of_room = doc! { "rid": room.as_str() };
-        let mut ended = 0;
-        loop {
-            let next =
-                tx.find(&self.subscriptions(), of_room.clone(), Document::new(), Document::new(), AT_ONCE).await?;
-            if next.is_empty() {
-                return Ok(ended);
-            }
-            ended += next.len() as u64;
-            self.end_subscriptions(tx, room, next, by).await?;
-        }
     }
 
     async fn set_room_archived_in(

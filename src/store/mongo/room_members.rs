@@ -198,7 +198,7 @@ impl MongoStore {
         Ok(Listing { items: self.aggregate_subscriptions(paged).await?, total })
     }
 
-    async fn aggregate_subscriptions(&self, pipeline: Vec<Document>) -> Result<Vec<Document>> {
+    pub(super) async fn aggregate_subscriptions(&self, pipeline: Vec<Document>) -> Result<Vec<Document>> {
         let cursor = self.subscriptions().aggregate(pipeline).allow_disk_use(true).await.map_err(store_error)?;
         cursor.try_collect().await.map_err(store_error)
     }

@@ -142,7 +142,9 @@ impl MongoStore {
         by: &AuditContext,
     ) -> Step<()> {
         let default = doc! { "default": true };
-        let found = tx.find(&self.rooms(), default, Document::new(), doc! { "$natural": 1 }, 0).await?;
+        // Of equal keys an index has the document first that was inserted first. Asking for the order of insertion would
+        // have every room read.
+        let found = tx.find(&self.rooms(), default, Document::new(), Document::new(), 0).await?;
         for document in &found {
             let Some(room) = documents::room(document)? else {
                 continue;

@@ -18,8 +18,10 @@ use crate::store::Seed;
 
 impl MongoStore {
     pub(super) async fn seed_in(&self, tx: &mut Transaction, seed: &Seed, by: &AuditContext) -> Step<()> {
-        self.lock(tx, &Lock::RoleNames).await?;
-        self.lock(tx, &Lock::RoomNames).await?;
+        // A role of somebody else's could take for its name what is the id of one of these.
+        let names = seed.roles.iter().flat_map(|role| [role.name.as_str(), role.id.as_str()]);
+        let locks: Vec<Lock> = names.map(Lock::role_name).chain([Lock::RoomNames]).collect();
+        self.lock_all(tx, &locks).await?;
         let roles = self.absent_roles(tx, &seed.roles).await?;
         let permissions = self.absent_permissions(tx, &seed.permissions).await?;
         let rooms = self.absent_rooms(tx, &seed.rooms).await?;

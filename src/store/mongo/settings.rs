@@ -24,18 +24,22 @@ impl SettingStore for MongoStore {
     }
 
     async fn find_settings(&self, ids: &[&str]) -> Result<BTreeMap<String, Value>> {
-        let filter = doc! { "_id": { "$in": ids } };
-        let found = self.find(&self.settings(), filter, doc! { "value": 1 }, Document::new()).await?;
-        let entry = |setting: &Document| {
-            let id = setting.get_str("_id").ok()?;
-            Some((id.to_owned(), json(setting.get("value")?)))
-        };
-        Ok(found.iter().filter_map(entry).collect())
+        let found = self.find(&self.settings(), among(ids), doc! { "value": 1 }, Document::new()).await?;
+        Ok(found.iter().filter_map(stored).collect())
     }
 
     async fn set_setting(&self, setting: Setting, value: &Value, by: &AuditContext) -> Result<()> {
         transact!(self, tx => self.set_setting_in(&mut tx, setting, value, by))
     }
+}
+
+fn among(ids: &[&str]) -> Document {
+    doc! { "_id": { "$in": ids } }
+}
+
+/// A setting's id and value.
+pub(super) fn stored(setting: &Document) -> Option<(String, Value)> {
+    Some((setting.get_str("_id").ok()?.to_owned(), json(setting.get("value")?)))
 }
 
 impl MongoStore {
@@ -59,18 +63,19 @@ impl MongoStore {
         self.record(tx, by, Change::of_setting(setting, before, value.clone())).await
     }
 
-    /// Takes the role, which is locked, out of every setting that names it; which those were. A new value that names the
+    /// Takes the role, which is locked, out of every setting among `present` that names it; which those were. A new value that names the
     /// role would have to take its lock, and one that does not meets this one in the same document.
     pub(super) async fn remove_from_settings(
         &self,
         tx: &mut Transaction,
         role: &RoleId,
+        present: &[Document],
         by: &AuditContext,
     ) -> Step<Vec<String>> {
+        let values: BTreeMap<String, Value> = present.iter().filter_map(stored).collect();
         let mut affected = Vec::new();
         for setting in settings_that_name_roles() {
-            let stored = self.stored_value(tx, setting.id).await?;
-            if let Some(left) = stored.and_then(|value| setting.without_role(&value, role)) {
+            if let Some(left) = values.get(setting.id).and_then(|value| setting.without_role(value, role)) {
                 self.put_value(tx, *setting, &left, by).await?;
                 affected.push(setting.id.to_owned());
             }

@@ -1,18 +1,21 @@
 //! Access tokens, inside the documents of their accounts (contract 2.2).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::ReturnDocument;
 
 use super::documents::PERSONAL;
 use super::error::{Step, store_error};
-use super::transaction::{Transaction, transact};
+use super::transaction::{Report, Transaction, transact};
 use super::values::{date, flag, text, time};
 use super::{MongoStore, documents};
 use crate::domain::audit::{AuditContext, Change};
+use crate::domain::fact::Fact;
 use crate::domain::ids::UserId;
-use crate::domain::token::{NewPersonalToken, OtherTokens, PersonalToken, Remembered, Token, TokenHash};
-use crate::domain::user::User;
-use crate::store::{Conflict, Noun, Result, StoreError, TokenStore, Unique};
+use crate::domain::token::{NewPersonalToken, OtherTokens, PersonalToken, Remembered, TokenHash};
+use crate::store::{Conflict, KnownToken, Noun, Result, StoreError, TokenStore, Unique};
 
 /// Where the tokens of an account are.
 const TOKENS: &str = "services.resume.loginTokens";
@@ -21,16 +24,20 @@ const HASH: &str = "services.resume.loginTokens.hashedToken";
 
 #[async_trait]
 impl TokenStore for MongoStore {
-    async fn find_token(&self, user: &UserId, hash: &TokenHash) -> Result<Option<(User, Token)>> {
+    async fn find_token(&self, user: &UserId, hash: &TokenHash) -> Result<Option<KnownToken>> {
         self.find_with_token(doc! { "_id": user.as_str(), HASH: hash.expose() }, hash).await
     }
 
-    async fn find_token_owner(&self, hash: &TokenHash) -> Result<Option<(User, Token)>> {
+    async fn find_token_owner(&self, hash: &TokenHash) -> Result<Option<KnownToken>> {
         self.find_with_token(doc! { HASH: hash.expose() }, hash).await
     }
 
     async fn add_session_token(&self, user: &UserId, hash: &TokenHash, keep: usize, by: &AuditContext) -> Result<()> {
-        transact!(self, tx => self.add_session_token_in(&mut tx, user, hash, keep, by))
+        let (store, user, hash, by) = (self.clone(), user.clone(), hash.clone(), by.clone());
+        self.at_home(
+            async move { transact!(store, tx => store.add_session_token_in(&mut tx, &user, &hash, keep, &by)) },
+        )
+        .await
     }
 
     async fn remove_token(&self, user: &UserId, hash: &TokenHash, by: &AuditContext) -> Result<bool> {
@@ -122,6 +129,7 @@ impl TokenStore for MongoStore {
             "services.resume.loginTokens.$.twoFactorAuthorizedHash": shown.client.as_str(),
             "services.resume.loginTokens.$.twoFactorAuthorizedUntil": date(shown.until),
         } };
+        let _report = Report { feed: Arc::clone(&self.feed), facts: vec![Fact::Account(user.clone())] };
         self.users().update_one(having, noted).await.map(drop).map_err(store_error)
     }
 }
@@ -135,13 +143,24 @@ fn token_list(account: &Document) -> Option<&Vec<Bson>> {
     account.get_document("services").ok()?.get_document("resume").ok()?.get_array("loginTokens").ok()
 }
 
+/// Hashes of all session tokens but the newest `keep`. Of tokens of the same time the one added last is the newest; one
+/// without a date is older than all others.
+fn surplus_sessions(account: &Document, keep: usize) -> Vec<String> {
+    let tokens = token_list(account).into_iter().flatten();
+    let mut sessions: Vec<&Document> = tokens.filter_map(|token| token.as_document()).collect();
+    sessions.retain(|token| token.get_str("type").ok() != Some(PERSONAL));
+    sessions.sort_by_key(|token| time(token, "when"));
+    sessions.truncate(sessions.len().saturating_sub(keep));
+    sessions.into_iter().filter_map(|token| text(token, "hashedToken")).collect()
+}
+
 impl MongoStore {
-    async fn find_with_token(&self, filter: Document, hash: &TokenHash) -> Result<Option<(User, Token)>> {
+    async fn find_with_token(&self, filter: Document, hash: &TokenHash) -> Result<Option<KnownToken>> {
         let Some(found) = self.find_one(&self.users(), filter, documents::token_projection(hash)).await? else {
             return Ok(None);
         };
         let user = documents::user(&found)?;
-        Ok(documents::token(&found, hash).map(|token| (user, token)))
+        Ok(documents::token(&found, hash).map(|token| (Arc::new(user), Arc::new(token))))
     }
 
     async fn add_session_token_in(
@@ -153,42 +172,27 @@ impl MongoStore {
         by: &AuditContext,
     ) -> Step<()> {
         let itself = doc! { "_id": user.as_str() };
-        let Some(account) = tx.find_one(&self.users(), itself.clone(), doc! { "active": 1 }).await? else {
-            return Err(StoreError::NotFound(Noun::User).into());
-        };
-        if !flag(&account, "active") {
-            return Err(Conflict::UserInactive.into());
-        }
         let token = doc! { "when": date(by.at), "hashedToken": hash.expose() };
         let issued = doc! {
             "$push": { "services.resume.loginTokens": token },
             "$set": { "lastLogin": date(by.at) },
         };
-        self.users().update_one(itself.clone(), issued).session(&mut tx.session).await?;
-        let surplus = self.surplus_sessions(tx, user, keep).await?;
+        let projection = ["hashedToken", "when", "type"].map(|field| (format!("{TOKENS}.{field}"), 1.into()));
+        let users = self.users();
+        let issuing = users
+            .find_one_and_update(doc! { "_id": user.as_str(), "active": true }, issued)
+            .projection(Document::from_iter(projection))
+            .return_document(ReturnDocument::After);
+        let Some(account) = issuing.session(&mut tx.session).await? else {
+            let there = tx.exists(&self.users(), itself).await?;
+            return Err(if there { Conflict::UserInactive.into() } else { StoreError::NotFound(Noun::User) }.into());
+        };
+        let surplus = surplus_sessions(&account, keep);
         if !surplus.is_empty() {
             let ended = doc! { "$pull": { "services.resume.loginTokens": { "hashedToken": { "$in": surplus } } } };
             self.users().update_one(itself, ended).session(&mut tx.session).await?;
         }
         self.record(tx, by, Change::SessionStarted { user: user.clone() }).await
-    }
-
-    /// Hashes of all session tokens but the newest `keep`. Of tokens of the same time the one added last is the
-    /// newest; one without a date is older than all others.
-    async fn surplus_sessions(&self, tx: &mut Transaction, user: &UserId, keep: usize) -> Step<Vec<String>> {
-        let projection = ["hashedToken", "when", "type"].map(|field| (format!("{TOKENS}.{field}"), 1.into()));
-        let projection = Document::from_iter(projection);
-        let Some(account) = tx.find_one(&self.users(), doc! { "_id": user.as_str() }, projection).await? else {
-            return Ok(Vec::new());
-        };
-        let Some(list) = token_list(&account) else {
-            return Ok(Vec::new());
-        };
-        let mut sessions: Vec<&Document> = list.iter().filter_map(|token| token.as_document()).collect();
-        sessions.retain(|token| token.get_str("type").ok() != Some(PERSONAL));
-        sessions.sort_by_key(|token| time(token, "when"));
-        sessions.truncate(sessions.len().saturating_sub(keep));
-        Ok(sessions.into_iter().filter_map(|token| text(token, "hashedToken")).collect())
     }
 
     async fn add_personal_token_in(

@@ -15,6 +15,8 @@ use mongodb::{Client, ClientSession, Collection};
 use super::error::{Failure, Step, is_commit_unknown, is_transient, store_error};
 use super::queues::Turn;
 use crate::clock::{Ids, Stopwatch};
+use crate::domain::fact::Fact;
+use crate::store::feed::Feed;
 use crate::store::{Result, StoreError};
 
 /// How long an operation is tried; the statements and the commit of its last attempt may each take as long again.
@@ -24,6 +26,9 @@ const FIRST_PAUSE_MS: u64 = 4;
 const LAST_PAUSE_MS: u64 = 64;
 /// How long an abort is waited for; the server ends the transaction by itself if it does not come.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Documents that one answer may hold, so that short lists come with the first: the server sends 101 unless it is asked
+/// for more.
+pub(super) const AT_ONCE: u32 = 10_000;
 /// How long a commit waits for the majority.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -63,14 +68,31 @@ fn outcome_unknown() -> StoreError {
     StoreError::Unavailable("MongoDB did not confirm the change in time; its outcome is unknown".to_owned())
 }
 
+/// Tells what changed when it is dropped, whether whoever asked for the change still waits or not.
+pub(super) struct Report {
+    pub(super) feed: Arc<Feed>,
+    pub(super) facts: Vec<Fact>,
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.feed.changed(&self.facts);
+    }
+}
+
 /// One operation's transaction, through all its attempts.
 pub(super) struct Transaction {
     /// For the driver's calls inside the transaction.
     pub(super) session: ClientSession,
     /// Keys of the locks that this attempt has taken.
     pub(super) held: HashSet<String>,
+    /// Keys of locks that an earlier attempt turned out to need.
+    pub(super) missed: HashSet<String>,
     /// The queues in which this attempt is at the head.
     pub(super) turns: Vec<Turn>,
+    /// What this attempt makes untrue, once it is committed.
+    pub(super) facts: Vec<Fact>,
+    feed: Arc<Feed>,
     ids: Arc<dyn Ids>,
     since: Stopwatch,
     attempts: u32,
@@ -78,14 +100,17 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// Prepares a transaction; nothing is sent yet.
-    pub(super) async fn new(client: &Client, ids: Arc<dyn Ids>) -> Result<Self> {
+    pub(super) async fn new(client: &Client, ids: Arc<dyn Ids>, feed: Arc<Feed>) -> Result<Self> {
         let session = client.start_session().await.map_err(store_error)?;
-        Ok(Self { session, held: HashSet::new(), turns: Vec::new(), ids, since: Stopwatch::start(), attempts: 0 })
+        let (held, since) = (HashSet::new(), Stopwatch::start());
+        let missed = HashSet::new();
+        Ok(Self { session, held, missed, turns: Vec::new(), facts: Vec::new(), feed, ids, since, attempts: 0 })
     }
 
     /// Begins an attempt. The server takes its snapshot at the first statement that follows.
     pub(super) async fn begin(&mut self) -> Result<()> {
         self.held.clear();
+        self.facts.clear();
         self.session
             .start_transaction()
             .read_concern(ReadConcern::snapshot())
@@ -98,7 +123,9 @@ impl Transaction {
     /// Ends an attempt: commits what came to its end, aborts everything else. `None` asks for another attempt.
     pub(super) async fn conclude<T>(&mut self, outcome: Step<T>) -> Option<Result<T>> {
         let error = match outcome {
-            Ok(value) => match self.commit().await {
+            // Reported by a guard: whoever asked may go while the commit is under way, and it may have happened even where
+            // its answer says nothing of the kind.
+            Ok(value) => match self.commit_and_report().await {
                 Ok(()) => return Some(Ok(value)),
                 Err(Failure::Refused(error)) => return Some(Err(error)),
                 Err(Failure::Driver(error)) => Some(error),
@@ -126,6 +153,11 @@ impl Transaction {
                 None
             }
         }
+    }
+
+    async fn commit_and_report(&mut self) -> Step<()> {
+        let _report = Report { feed: Arc::clone(&self.feed), facts: std::mem::take(&mut self.facts) };
+        self.commit().await
     }
 
     /// Commits, and asks again while the answer is unknown: repeating a commit is safe.
@@ -179,7 +211,7 @@ impl Transaction {
         sort: Document,
         limit: i64,
     ) -> Step<Vec<Document>> {
-        let find = collection.find(filter).projection(projection).sort(sort).limit(limit);
+        let find = collection.find(filter).projection(projection).sort(sort).limit(limit).batch_size(AT_ONCE);
         let mut cursor = find.session(&mut self.session).await?;
         Ok(cursor.stream(&mut self.session).try_collect().await?)
     }

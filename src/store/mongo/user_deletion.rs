@@ -2,25 +2,21 @@
 
 use std::collections::HashMap;
 
-use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 
+use super::MongoStore;
 use super::error::Step;
 use super::invariants::ownership;
 use super::locks::Lock;
 use super::transaction::Transaction;
+use super::trash::{ROOMS, SUBSCRIPTIONS, USERS};
 use super::values::{date, number, text};
-use super::{MongoStore, documents};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{RoomId, UserId};
 use crate::domain::user::User;
 use crate::domain::user_change::{Bequest, Relinquish};
 use crate::store::Conflict;
 
-/// What the trash calls the collections.
-const USERS: &str = "users";
-const SUBSCRIPTIONS: &str = "subscription";
-const ROOMS: &str = "room";
 /// A direct room of so many is nobody's without one of them.
 const PAIR: i64 = 2;
 
@@ -119,13 +115,10 @@ impl MongoStore {
             return Ok(());
         }
         let inside = doc! { "rid": { "$in": rooms } };
-        let members = tx.find(&self.subscriptions(), inside.clone(), doc! { "u._id": 1 }, Document::new(), 0).await?;
-        let members: Vec<&str> =
-            members.iter().filter_map(|member| member.get_document("u").ok()?.get_str("_id").ok()).collect();
-        let left = doc! { "$pull": { "__rooms": { "$in": rooms } } };
-        self.users().update_many(doc! { "_id": { "$in": members } }, left).session(&mut tx.session).await?;
+        self.forget_rooms(tx, rooms).await?;
         self.discard(tx, &self.subscriptions(), SUBSCRIPTIONS, inside, by).await?;
-        self.discard(tx, &self.rooms(), ROOMS, doc! { "_id": { "$in": rooms } }, by).await
+        self.discard(tx, &self.rooms(), ROOMS, doc! { "_id": { "$in": rooms } }, by).await?;
+        Ok(())
     }
 
     /// Removes the subscriptions that the account still has.
@@ -140,27 +133,7 @@ impl MongoStore {
         // A room that somebody else wrote without a count does not get one of less than nobody.
         let counted = doc! { "_id": { "$in": rooms }, "usersCount": { "$gt": 0 } };
         self.rooms().update_many(counted, change).session(&mut tx.session).await?;
-        self.discard(tx, &self.subscriptions(), SUBSCRIPTIONS, own, by).await
-    }
-
-    /// Moves documents to the trash; one that was there under the same id makes room.
-    async fn discard(
-        &self,
-        tx: &mut Transaction,
-        collection: &Collection<Document>,
-        name: &str,
-        filter: Document,
-        by: &AuditContext,
-    ) -> Step<()> {
-        let found = tx.find(collection, filter.clone(), Document::new(), Document::new(), 0).await?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<_> = found.iter().filter_map(|document| document.get("_id").cloned()).collect();
-        self.trash().delete_many(doc! { "_id": { "$in": ids } }).session(&mut tx.session).await?;
-        let copies: Vec<_> = found.into_iter().map(|document| documents::trashed(document, name, by.at)).collect();
-        self.trash().insert_many(copies).session(&mut tx.session).await?;
-        collection.delete_many(filter).session(&mut tx.session).await?;
+        self.discard(tx, &self.subscriptions(), SUBSCRIPTIONS, own, by).await?;
         Ok(())
     }
 }

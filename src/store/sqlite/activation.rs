@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use super::query::{Query as _, Tx, bounded, text};
 use super::{holders, members, rooms, tokens, users};
 use crate::domain::audit::Change;
+use crate::domain::fact::Fact;
 use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::role::ADMIN;
 use crate::domain::system_role::OWNER;
@@ -33,6 +34,7 @@ pub(super) fn set_active(tx: &Tx<'_>, id: &UserId, activation: Activation) -> Re
     let active = activation == Activation::Activate;
     if !active {
         tokens::end_all(tx, id)?;
+        tx.touch(vec![Fact::Account(id.clone())]);
     }
     if user.active == active {
         return Ok(user);

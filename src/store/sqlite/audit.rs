@@ -11,6 +11,7 @@ use crate::store::{AuditStore, Result};
 impl Tx<'_> {
     /// Puts a change on record.
     pub(super) fn record(&self, change: Change) -> Result<()> {
+        self.touch(change.facts());
         let entry = AuditEntry { id: self.ids.object_id(), context: self.by.clone(), change };
         self.db.change("INSERT INTO audit (id, entry) VALUES (?1, ?2)", (&entry.id, to_json(&entry)?))
     }

@@ -9,7 +9,7 @@ use crate::domain::ids::UserId;
 use crate::domain::role::caseless_key;
 use crate::domain::user::User;
 use crate::domain::user_list::{UserFilter, UserOrder, UserSort};
-use crate::store::{Listing, Page, Result, UserDirectory};
+use crate::store::{Listing, Page, Position, Result, UserDirectory};
 
 /// Sorts behind every name that begins with what stands before it.
 const LAST: char = '\u{10ffff}';
@@ -67,15 +67,28 @@ pub(super) const fn select_page(order: UserOrder) -> &'static str {
     }
 }
 
+/// One page of those behind a position in the order of usernames, of which no two are the same.
+pub(super) const SELECT_AFTER: &str =
+    select_user!("WHERE (u.username, u.id) > (?3, ?4) ORDER BY u.username, u.seq LIMIT ?1 OFFSET ?2");
+
+/// What `LIMIT` and `OFFSET` are for a page.
+fn window(page: Page) -> (i64, i64) {
+    (page.count.map_or(-1, bounded), bounded(page.offset))
+}
+
 #[async_trait]
 impl UserDirectory for SqliteStore {
-    async fn list_users(&self, order: UserOrder, page: Page) -> Result<Listing<User>> {
-        self.read(move |db| {
-            let total = db.count(COUNT, ())?;
-            let window = (page.count.map_or(-1, bounded), bounded(page.offset));
-            Ok(Listing { items: db.all(select_page(order), window, user)?, total })
-        })
-        .await
+    async fn count_users(&self) -> Result<u64> {
+        self.read(move |db| db.count(COUNT, ())).await
+    }
+
+    async fn page_users(&self, order: UserOrder, page: Page) -> Result<Vec<User>> {
+        self.read(move |db| db.all(select_page(order), window(page), user)).await
+    }
+
+    async fn page_users_after(&self, after: &Position, page: Page) -> Result<Vec<User>> {
+        let (Position { username, id }, (limit, offset)) = (after.clone(), window(page));
+        self.read(move |db| db.all(SELECT_AFTER, (limit, offset, username, id.as_str()), user)).await
     }
 
     async fn find_users(&self, filter: &UserFilter, order: UserOrder, page: Page) -> Result<Listing<User>> {
@@ -90,7 +103,7 @@ impl UserDirectory for SqliteStore {
             UserSort::LastLogin => 3,
         };
         let select = if order.descending { FOUND_DESCENDING } else { FOUND_ASCENDING };
-        let (limit, offset) = (page.count.map_or(-1, bounded), bounded(page.offset));
+        let (limit, offset) = window(page);
         self.read(move |db| {
             let found = (active, has_logged_in, kind, roles, key, in_addresses);
             let total = db.count(COUNT_FOUND, found.clone())?;

@@ -1,15 +1,15 @@
 //! Who holds a role: the two kinds of lists that can have it, everything that names it, and the rules that somebody must
 //! be left who holds the rights that matter. Roles themselves are in `roles`.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::query::{Query as _, Tx, bounded, text, to_json};
 use super::users::{select_user, user};
 use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::permission::ACCESS_PERMISSIONS;
-use crate::domain::role::{ADMIN, MAX_NAMED_HOLDERS, Role, RoleScope, RoleUsage};
+use crate::domain::role::{ADMIN, MAX_COUNTED_HOLDERS, MAX_NAMED_HOLDERS, Role, RoleScope, RoleUsage};
 use crate::domain::user::User;
-use crate::store::{Conflict, Listing, Page, Result};
+use crate::store::{Conflict, Page, Position, Result};
 
 /// A list that roles are put on.
 pub(super) enum RoleList {
@@ -88,24 +88,33 @@ impl RoleList {
     }
 }
 
-/// Everything that names the role as held.
+/// Whether anything names the role as held.
+pub(super) fn is_held(db: &Connection, role: &RoleId) -> Result<bool> {
+    db.exists(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM user_roles WHERE role_id = ?1) \
+         OR EXISTS (SELECT 1 FROM subscription_roles WHERE role_id = ?1)",
+        [role.as_str()],
+    )
+}
+
+/// Everything that names the role as held, as far as so many holders of each kind tell.
 pub(super) fn usage(db: &Connection, role: &RoleId) -> Result<RoleUsage> {
     let mut names = account_names(db, role)?;
     let missing = MAX_NAMED_HOLDERS.saturating_sub(names.len());
     names.extend(names_in_rooms_only(db, role, missing)?);
-    let users = db.count("SELECT COUNT(*) FROM user_roles WHERE role_id = ?1", [role.as_str()])?;
+    let most = bounded(MAX_COUNTED_HOLDERS);
+    let users =
+        db.count("SELECT COUNT(*) FROM (SELECT 1 FROM user_roles WHERE role_id = ?1 LIMIT ?2)", (role.as_str(), most))?;
     let rooms = db.count(
-        "SELECT COUNT(DISTINCT s.room_id) FROM subscription_roles h JOIN subscriptions s ON s.id = h.subscription_id \
-         WHERE h.role_id = ?1",
-        [role.as_str()],
+        "SELECT COUNT(DISTINCT room_id) FROM (SELECT room_id FROM subscription_roles WHERE role_id = ?1 LIMIT ?2)",
+        (role.as_str(), most),
     )?;
     Ok(RoleUsage { users, rooms, names })
 }
 
 fn account_names(db: &Connection, role: &RoleId) -> Result<Vec<String>> {
     db.all(
-        "SELECT u.username FROM user_roles h JOIN users u ON u.id = h.user_id \
-         WHERE h.role_id = ?1 AND u.username IS NOT NULL ORDER BY u.username LIMIT ?2",
+        "SELECT username FROM user_roles WHERE role_id = ?1 AND username IS NOT NULL ORDER BY username LIMIT ?2",
         (role.as_str(), bounded(MAX_NAMED_HOLDERS as u64)),
         text,
     )
@@ -113,54 +122,138 @@ fn account_names(db: &Connection, role: &RoleId) -> Result<Vec<String>> {
 
 fn names_in_rooms_only(db: &Connection, role: &RoleId, limit: usize) -> Result<Vec<String>> {
     db.all(
-        "SELECT DISTINCT u.username FROM subscription_roles h JOIN subscriptions s ON s.id = h.subscription_id \
-         JOIN users u ON u.id = s.user_id WHERE h.role_id = ?1 AND u.username IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM user_roles o WHERE o.role_id = ?1 AND o.user_id = u.id) \
-         ORDER BY u.username LIMIT ?2",
-        (role.as_str(), bounded(limit as u64)),
+        "SELECT DISTINCT username FROM (SELECT user_id, username FROM subscription_roles WHERE role_id = ?1 LIMIT ?3) h \
+         WHERE username IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM user_roles o WHERE o.role_id = ?1 AND o.user_id = h.user_id) \
+         ORDER BY username LIMIT ?2",
+        (role.as_str(), bounded(limit as u64), bounded(MAX_COUNTED_HOLDERS)),
         text,
     )
 }
 
+// The room is the first parameter of each statement, so that one can leave it out and still count as many as it is given.
+
 /// How many accounts hold a role of the workspace.
 pub(super) const COUNT_HOLDERS: &str = "SELECT COUNT(*) FROM user_roles WHERE role_id = ?2";
 
-/// A page of them, in the order of an index: no account is read but those on it.
-pub(super) const SELECT_HOLDERS: &str = select_user!(
-    "JOIN user_roles h ON h.user_id = u.id WHERE h.role_id = ?2 ORDER BY h.username, h.user_id LIMIT ?3 OFFSET ?4"
+/// How many members of a room hold a role in it.
+pub(super) const COUNT_MEMBERS: &str = "SELECT COUNT(*) FROM subscription_roles WHERE room_id = ?1 AND role_id = ?2";
+
+const COUNT_MEMBERS_ANYWHERE: &str = "SELECT COUNT(DISTINCT user_id) FROM subscription_roles WHERE role_id = ?2";
+
+/// The statement that selects accounts as a list of names says, in its order.
+macro_rules! select_listed {
+    ($list:literal, $after:literal) => {
+        select_user!($list, $after, "ORDER BY h.username, h.user_id LIMIT ?3 OFFSET ?4")
+    };
+}
+
+/// A page of holders, in the order of an index: no account is read but those on it.
+pub(super) const SELECT_HOLDERS: &str =
+    select_listed!("JOIN user_roles h ON h.user_id = u.id WHERE h.role_id = ?2 ", "");
+/// The same from behind a position.
+pub(super) const SELECT_HOLDERS_AFTER: &str = select_listed!(
+    "JOIN user_roles h ON h.user_id = u.id WHERE h.role_id = ?2 ",
+    "AND (h.username, h.user_id) > (?5, ?6) "
+);
+/// A page of those who hold a role in a room, likewise.
+pub(super) const SELECT_MEMBERS: &str =
+    select_listed!("JOIN subscription_roles h ON h.user_id = u.id WHERE h.room_id = ?1 AND h.role_id = ?2 ", "");
+/// The same from behind a position.
+pub(super) const SELECT_MEMBERS_AFTER: &str = select_listed!(
+    "JOIN subscription_roles h ON h.user_id = u.id WHERE h.room_id = ?1 AND h.role_id = ?2 ",
+    "AND (h.username, h.user_id) > (?5, ?6) "
+);
+const SELECT_MEMBERS_ANYWHERE: &str = select_listed!(
+    "JOIN (SELECT DISTINCT user_id, username FROM subscription_roles WHERE role_id = ?2) h ON h.user_id = u.id ",
+    ""
+);
+const SELECT_MEMBERS_ANYWHERE_AFTER: &str = select_listed!(
+    "JOIN (SELECT DISTINCT user_id, username FROM subscription_roles WHERE role_id = ?2) h ON h.user_id = u.id ",
+    "WHERE (h.username, h.user_id) > (?5, ?6) "
 );
 
-/// Accounts that hold the role where its scope says, sorted by username.
-pub(super) fn list(db: &Connection, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>> {
-    // The room is the first parameter so that a statement can leave it out and still count as many as it is given.
-    // The page is cut before accounts are read in full: a role can have very many holders.
-    let (count, select) = match (role.scope, room) {
-        (RoleScope::Users, _) => (COUNT_HOLDERS, SELECT_HOLDERS),
-        (RoleScope::Subscriptions, Some(_)) => (
-            "SELECT COUNT(*) FROM subscriptions s JOIN subscription_roles h ON h.subscription_id = s.id \
-             WHERE s.room_id = ?1 AND h.role_id = ?2",
-            select_user!(
-                "WHERE u.id IN (SELECT p.id FROM subscriptions s \
-                 JOIN subscription_roles h ON h.subscription_id = s.id JOIN users p ON p.id = s.user_id \
-                 WHERE s.room_id = ?1 AND h.role_id = ?2 ORDER BY p.username, p.id LIMIT ?3 OFFSET ?4) \
-                 ORDER BY u.username, u.id"
-            ),
-        ),
-        (RoleScope::Subscriptions, None) => (
-            "SELECT COUNT(DISTINCT s.user_id) FROM subscription_roles h JOIN subscriptions s ON s.id = h.subscription_id \
-             WHERE h.role_id = ?2",
-            select_user!(
-                "WHERE u.id IN (SELECT DISTINCT p.id FROM subscription_roles h \
-                 JOIN subscriptions s ON s.id = h.subscription_id JOIN users p ON p.id = s.user_id \
-                 WHERE h.role_id = ?2 ORDER BY p.username, p.id LIMIT ?3 OFFSET ?4) ORDER BY u.username, u.id"
-            ),
-        ),
+// The last of those that are passed over, looked up in an index alone: to find the account of each takes ten times as long.
+
+/// Of the holders of a role.
+pub(super) const LAST_HOLDER: &str = "SELECT username, user_id FROM user_roles WHERE role_id = ?2 \
+     ORDER BY username, user_id LIMIT 1 OFFSET ?3";
+/// Of those behind a position.
+pub(super) const LAST_HOLDER_AFTER: &str = "SELECT username, user_id FROM user_roles WHERE role_id = ?2 \
+     AND (username, user_id) > (?4, ?5) ORDER BY username, user_id LIMIT 1 OFFSET ?3";
+/// Of those who hold a role in a room.
+pub(super) const LAST_MEMBER: &str = "SELECT username, user_id FROM subscription_roles WHERE room_id = ?1 \
+     AND role_id = ?2 ORDER BY username, user_id LIMIT 1 OFFSET ?3";
+/// Of those behind a position.
+pub(super) const LAST_MEMBER_AFTER: &str = "SELECT username, user_id FROM subscription_roles WHERE room_id = ?1 \
+     AND role_id = ?2 AND (username, user_id) > (?4, ?5) ORDER BY username, user_id LIMIT 1 OFFSET ?3";
+
+/// How many accounts hold the role where its scope says.
+pub(super) fn count(db: &Connection, role: &Role, room: Option<&RoomId>) -> Result<u64> {
+    let sql = match (role.scope, room) {
+        (RoleScope::Users, _) => COUNT_HOLDERS,
+        (RoleScope::Subscriptions, Some(_)) => COUNT_MEMBERS,
+        (RoleScope::Subscriptions, None) => COUNT_MEMBERS_ANYWHERE,
     };
-    let room = room.map(RoomId::as_str);
-    let total = db.count(count, (room, role.id.as_str()))?;
-    let (limit, offset) = (page.count.map_or(-1, bounded), bounded(page.offset));
-    let items = db.all(select, (room, role.id.as_str(), limit, offset), user)?;
-    Ok(Listing { items, total })
+    db.count(sql, (room.map(RoomId::as_str), role.id.as_str()))
+}
+
+/// Accounts that hold the role where its scope says, sorted by username.
+pub(super) fn page(
+    db: &Connection,
+    role: &Role,
+    room: Option<&RoomId>,
+    after: Option<Position>,
+    page: Page,
+) -> Result<Vec<User>> {
+    let (from_start, from_position) = match (role.scope, room) {
+        (RoleScope::Users, _) => (SELECT_HOLDERS, SELECT_HOLDERS_AFTER),
+        (RoleScope::Subscriptions, Some(_)) => (SELECT_MEMBERS, SELECT_MEMBERS_AFTER),
+        (RoleScope::Subscriptions, None) => (SELECT_MEMBERS_ANYWHERE, SELECT_MEMBERS_ANYWHERE_AFTER),
+    };
+    let (after, offset) = match passed_over(db, role, room, after.as_ref(), page.offset)? {
+        Some(last) => (Some(last), 0),
+        None => (after, page.offset),
+    };
+    let (room, role) = (room.map(RoomId::as_str), role.id.as_str());
+    let (limit, offset) = (page.count.map_or(-1, bounded), bounded(offset));
+    match after {
+        None => db.all(from_start, (room, role, limit, offset), user),
+        Some(position) => {
+            let Position { username, id } = position;
+            db.all(from_position, (room, role, limit, offset, username, id.as_str()), user)
+        }
+    }
+}
+
+/// The position of the last of those that are passed over; `None` when there is none, or he has no position.
+fn passed_over(
+    db: &Connection,
+    role: &Role,
+    room: Option<&RoomId>,
+    after: Option<&Position>,
+    offset: u64,
+) -> Result<Option<Position>> {
+    let (from_start, from_position) = match (role.scope, room) {
+        (RoleScope::Users, _) => (LAST_HOLDER, LAST_HOLDER_AFTER),
+        (RoleScope::Subscriptions, Some(_)) => (LAST_MEMBER, LAST_MEMBER_AFTER),
+        (RoleScope::Subscriptions, None) => return Ok(None),
+    };
+    let Some(before) = offset.checked_sub(1).map(bounded) else {
+        return Ok(None);
+    };
+    let (room, role) = (room.map(RoomId::as_str), role.id.as_str());
+    let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?));
+    let last = match after {
+        None => db.first(from_start, (room, role, before), read)?,
+        Some(position) => {
+            db.first(from_position, (room, role, before, &position.username, position.id.as_str()), read)?
+        }
+    };
+    let Some((Some(username), id)) = last else {
+        return Ok(None);
+    };
+    Ok(Some(Position { username, id: UserId::from_stored(id) }))
 }
 
 /// Accounts whose own list has any of the roles, sorted by username.

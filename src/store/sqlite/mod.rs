@@ -4,6 +4,9 @@
 
 mod activation;
 mod audit;
+mod batch;
+#[cfg(test)]
+mod batch_tests;
 mod directory;
 mod holders;
 mod login_failures;
@@ -11,9 +14,14 @@ mod members;
 mod open;
 mod organization_record;
 mod organizations;
+mod others;
+#[cfg(test)]
+mod others_tests;
 mod permissions;
 #[cfg(test)]
 mod plan_tests;
+#[cfg(any(test, feature = "fault-injection"))]
+mod plans;
 mod query;
 mod receipts;
 mod roles;
@@ -31,6 +39,7 @@ mod user_deletion;
 mod users;
 mod worker;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,7 +48,9 @@ use rusqlite::Connection;
 
 use crate::clock::Ids;
 use crate::domain::audit::AuditContext;
-use crate::store::{Result, Seed, Store, StoreError};
+use crate::domain::fact::Fact;
+use crate::store::feed::{Feed, Listener};
+use crate::store::{Result, Rights, Seed, Store};
 use query::{Query as _, Tx};
 use worker::{Access, Workers};
 
@@ -62,6 +73,7 @@ pub struct SqliteStore {
     readers: Option<Workers>,
     writer: Workers,
     ids: Arc<dyn Ids>,
+    feed: Arc<Feed>,
     location: Location,
 }
 
@@ -72,15 +84,16 @@ impl SqliteStore {
     /// `Unavailable`, naming the path and the reason, when the file cannot be created, opened or written, is not a
     /// database of Rolekeeper, or has a schema newer than this program knows.
     pub fn open(location: Location, ids: Arc<dyn Ids>) -> Result<Self> {
+        let feed = Arc::new(Feed::default());
         let (writer, readers) = match &location {
             Location::File(path) => {
                 let (writer, readers) = open::open_file(path, READERS)?;
-                (writer, Some(Workers::start("sqlite-reader", readers)?))
+                (writer, Some(Workers::start("sqlite-reader", readers, &feed)?))
             }
             Location::Memory => (open::open_memory()?, None),
         };
-        let writer = Workers::start("sqlite-writer", vec![writer])?;
-        Ok(Self { readers, writer, ids, location })
+        let writer = Workers::start("sqlite-writer", vec![writer], &feed)?;
+        Ok(Self { readers, writer, ids, feed, location })
     }
 
     /// Runs statements as they are, in one transaction, so that a test can plant data that no operation would write.
@@ -90,35 +103,58 @@ impl SqliteStore {
     #[cfg(feature = "fault-injection")]
     pub async fn run_sql(&self, sql: &str) -> Result<()> {
         let sql = sql.to_owned();
-        self.writer.run(Access::Write, move |db| query::execute_plain(db, &sql)).await
+        let outcome = self.writer.run(Access::Write, move |db, _| query::execute_plain(db, &sql)).await;
+        self.feed.lost();
+        outcome
     }
 
     /// Reads in one consistent view.
     async fn read<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Clone + Send + 'static,
     {
-        self.readers.as_ref().unwrap_or(&self.writer).run(Access::Read, work).await
+        self.readers.as_ref().unwrap_or(&self.writer).run(Access::Read, move |db, _| work(db)).await
     }
 
     /// Decides and writes in one transaction, which is kept exactly when `work` gives `Ok`.
     async fn write<T, F>(&self, by: &AuditContext, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
     {
         let (by, ids) = (by.clone(), Arc::clone(&self.ids));
-        self.writer.run(Access::Write, move |db| work(&Tx { db, by: &by, ids: ids.as_ref() })).await
+        self.writer
+            .run(Access::Write, move |db, facts| {
+                let tx = Tx { db, by: &by, ids: ids.as_ref(), facts: RefCell::default() };
+                let outcome = work(&tx);
+                facts.append(&mut tx.facts.into_inner());
+                outcome
+            })
+            .await
     }
 
     /// As [`SqliteStore::write`], for what leaves nothing on record.
     async fn change<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Clone + Send + 'static,
     {
-        self.writer.run(Access::Write, work).await
+        self.change_facts(Vec::new(), work).await
+    }
+
+    /// As [`SqliteStore::change`], where these facts are not as they were afterwards.
+    async fn change_facts<T, F>(&self, changed: Vec<Fact>, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Clone + Send + 'static,
+    {
+        self.writer
+            .run(Access::Write, move |db, facts| {
+                facts.extend(changed);
+                work(db)
+            })
+            .await
     }
 }
 
@@ -129,16 +165,34 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        if let Location::File(path) = &self.location
-            && !path.exists()
-        {
-            // SQLite would go on writing into the file that nobody can open any more.
-            return Err(StoreError::Unavailable(format!("the database {} is gone", path.display())));
+        if let Location::File(path) = &self.location {
+            others::require_present(path)?;
         }
         let question = "SELECT 1 FROM roles LIMIT 1";
         self.read(move |db| db.exists(question, ())).await?;
         // Beginning takes the right to write; nothing is changed with it.
-        self.writer.run(Access::Write, move |db| db.exists(question, ())).await?;
+        self.writer.run(Access::Write, move |db, _| db.exists(question, ())).await?;
+        Ok(())
+    }
+
+    async fn rights(&self) -> Result<Arc<Rights>> {
+        self.read(|db| {
+            let permissions = permissions::list(db)?;
+            Ok(Arc::new(Rights::new(permissions, settings::all(db)?)))
+        })
+        .await
+    }
+
+    fn report_to(&self, listener: Arc<dyn Listener>) {
+        self.feed.report_to(listener);
+    }
+
+    async fn follow(&self) {
+        others::follow(self).await;
+    }
+
+    async fn confirm(&self) -> Result<()> {
+        // There is one file, and reading it shows what was written to it.
         Ok(())
     }
 

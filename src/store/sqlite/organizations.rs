@@ -246,7 +246,7 @@ impl SqliteStore {
     async fn carry_out<T, F>(&self, order: &Order<T>, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>, &Precondition) -> Result<T> + Send + 'static,
+        F: FnOnce(&Tx<'_>, &Precondition) -> Result<T> + Clone + Send + 'static,
     {
         let (expected, receipt) = (order.expected.clone(), order.receipt.clone());
         self.write(&order.by, move |tx| {

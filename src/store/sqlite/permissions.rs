@@ -39,7 +39,7 @@ fn find(db: &Connection, id: &PermissionId) -> Result<Option<Permission>> {
     db.first(select_permission!("WHERE id = ?1"), [id.as_str()], permission)
 }
 
-fn list(db: &Connection) -> Result<Vec<Permission>> {
+pub(super) fn list(db: &Connection) -> Result<Vec<Permission>> {
     db.all(select_permission!("ORDER BY seq"), (), permission)
 }
 
@@ -84,10 +84,15 @@ pub(super) fn remove_role(tx: &Tx<'_>, role: &RoleId) -> Result<Vec<PermissionId
         [role.as_str()],
         |row| Ok(PermissionId::from_stored(text(row)?)),
     )?;
-    tx.db.change("DELETE FROM permission_roles WHERE role_id = ?1", [role.as_str()])?;
-    for id in &affected {
-        touch(tx, id)?;
+    if affected.is_empty() {
+        return Ok(affected);
     }
+    tx.db.change(
+        "UPDATE permissions SET updated_at = ?2 \
+         WHERE id IN (SELECT permission_id FROM permission_roles WHERE role_id = ?1)",
+        (role.as_str(), tx.now()),
+    )?;
+    tx.db.change("DELETE FROM permission_roles WHERE role_id = ?1", [role.as_str()])?;
     Ok(affected)
 }
 

@@ -1,12 +1,15 @@
 //! The few forms in which this backend talks to SQLite: ask for rows, ask whether there is one, change some. Errors of
 //! the driver become errors of the store here and nowhere else.
 
-use rusqlite::{Connection, ErrorCode, Params, Row};
+use std::cell::RefCell;
+
+use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::Ids;
 use crate::domain::audit::AuditContext;
+use crate::domain::fact::Fact;
 use crate::domain::time::Timestamp;
 use crate::store::{Result, StoreError};
 
@@ -15,9 +18,16 @@ pub(super) struct Tx<'a> {
     pub(super) db: &'a Connection,
     pub(super) by: &'a AuditContext,
     pub(super) ids: &'a dyn Ids,
+    /// What this transaction makes untrue; see [`Tx::touch`].
+    pub(super) facts: RefCell<Vec<Fact>>,
 }
 
 impl Tx<'_> {
+    /// Notes what is not as it was after this transaction, for what leaves nothing on record.
+    pub(super) fn touch(&self, facts: Vec<Fact>) {
+        self.facts.borrow_mut().extend(facts);
+    }
+
     /// The time of the change: `_updatedAt` of everything it touches.
     pub(super) fn now(&self) -> i64 {
         self.by.at.as_millis()
@@ -61,7 +71,7 @@ pub(super) trait Query {
 
 impl Query for Connection {
     fn all<T>(&self, sql: &str, params: impl Params, read: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-        let mut statement = self.prepare_cached(sql)?;
+        let mut statement = prepared(self, sql)?;
         let mut rows = statement.query(params)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
@@ -71,13 +81,13 @@ impl Query for Connection {
     }
 
     fn first<T>(&self, sql: &str, params: impl Params, read: impl Fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
-        let mut statement = self.prepare_cached(sql)?;
+        let mut statement = prepared(self, sql)?;
         let mut rows = statement.query(params)?;
         rows.next()?.map(read).transpose()
     }
 
     fn any(&self, sql: &str, params: impl Params, wanted: impl Fn(&Row<'_>) -> Result<bool>) -> Result<bool> {
-        let mut statement = self.prepare_cached(sql)?;
+        let mut statement = prepared(self, sql)?;
         let mut rows = statement.query(params)?;
         while let Some(row) = rows.next()? {
             if wanted(row)? {
@@ -88,12 +98,26 @@ impl Query for Connection {
     }
 
     fn change(&self, sql: &str, params: impl Params) -> Result<()> {
-        self.prepare_cached(sql)?.execute(params)?;
+        prepared(self, sql)?.execute(params)?;
         Ok(())
     }
 }
 
+/// The statement, ready to run. Tests refuse one that reads a whole table which grows.
+fn prepared<'a>(db: &'a Connection, sql: &str) -> Result<CachedStatement<'a>> {
+    #[cfg(any(test, feature = "fault-injection"))]
+    super::plans::require_bounded(db, sql)?;
+    Ok(db.prepare_cached(sql)?)
+}
+
+/// Begins or ends a transaction or a part of one.
+pub(super) fn control(db: &Connection, sql: &str) -> Result<()> {
+    db.prepare_cached(sql)?.execute(())?;
+    Ok(())
+}
+
 /// Runs a statement that has no parameters and no result.
+#[cfg(feature = "fault-injection")]
 pub(super) fn execute_plain(db: &Connection, sql: &str) -> Result<()> {
     Ok(db.execute_batch(sql)?)
 }

@@ -90,19 +90,21 @@ pub(super) fn complete<T>(tx: &Tx<'_>, keep: Option<&Keep<T>>, outcome: &T) -> R
 impl ReceiptStore for SqliteStore {
     async fn take_receipt(&self, ticket: &Ticket, request: &Fingerprint, now: Timestamp) -> Result<Found> {
         let (ticket, request) = (ticket.clone(), request.clone());
-        self.writer.run(Access::Write, move |db| take(db, &ticket, &request, now)).await
+        self.writer.run(Access::Write, move |db, _| take(db, &ticket, &request, now)).await
     }
 
     async fn keep_answer(&self, ticket: &Ticket, answer: &KeptAnswer) -> Result<()> {
         let (ticket, answer) = (ticket.clone(), answer.clone());
-        self.writer.run(Access::Write, move |db| write(db, &ticket, &answer).map(drop)).await
+        self.writer.run(Access::Write, move |db, _| write(db, &ticket, &answer).map(drop)).await
     }
 
     async fn drop_receipt(&self, ticket: &Ticket) -> Result<()> {
         let ticket = ticket.clone();
         let delete = "DELETE FROM receipts WHERE user_id = ?1 AND key = ?2 AND run = ?3 AND status IS NULL";
         self.writer
-            .run(Access::Write, move |db| db.change(delete, [ticket.key.user.as_str(), &ticket.key.key, &ticket.run]))
+            .run(Access::Write, move |db, _| {
+                db.change(delete, [ticket.key.user.as_str(), &ticket.key.key, &ticket.run])
+            })
             .await
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::role::{
 };
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::{Changes, Conflict, Listing, Noun, Page, Result, RoleStore, StoreError, Unique};
+use crate::store::{Changes, Conflict, Noun, Page, Position, Result, RoleStore, StoreError, Unique};
 
 const COLLECTION: &str = "roles";
 
@@ -122,7 +122,11 @@ fn update(tx: &Tx<'_>, id: &RoleId, wanted: RoleDefinition) -> Result<Role> {
 
 fn delete(tx: &Tx<'_>, id: &RoleId) -> Result<()> {
     let role = require(tx.db, id)?;
-    role.deletable(&holders::usage(tx.db, id)?)?;
+    role.deletable(&RoleUsage::default())?;
+    // Holders are counted for the refusal alone.
+    if holders::is_held(tx.db, id)? {
+        role.deletable(&holders::usage(tx.db, id)?)?;
+    }
     tx.trash(COLLECTION, id.as_str(), &role)?;
     let permissions = permissions::remove_role(tx, id)?;
     let settings = settings::remove_role(tx, id)?;
@@ -143,7 +147,7 @@ fn list_of(db: &Connection, role: &Role, assignment: &Assignment) -> Result<Opti
 
 fn assign(tx: &Tx<'_>, assignment: Assignment) -> Result<()> {
     let role = require(tx.db, &assignment.role)?;
-    users::require(tx.db, &assignment.user)?;
+    users::require_present(tx.db, &assignment.user)?;
     let (list, room) = list_of(tx.db, &role, &assignment)?.ok_or(Conflict::NotInRoom)?;
     if list.has(tx.db, &role.id)? {
         return Err(Conflict::RoleAlreadyHeld.into());
@@ -154,7 +158,7 @@ fn assign(tx: &Tx<'_>, assignment: Assignment) -> Result<()> {
 
 fn unassign(tx: &Tx<'_>, assignment: Assignment) -> Result<()> {
     let role = require(tx.db, &assignment.role)?;
-    users::require(tx.db, &assignment.user)?;
+    users::require_present(tx.db, &assignment.user)?;
     let (list, room) = list_of(tx.db, &role, &assignment)?.ok_or(Conflict::RoleNotHeld)?;
     if !list.has(tx.db, &role.id)? {
         return Err(Conflict::RoleNotHeld.into());
@@ -173,10 +177,15 @@ fn trashed_role(row: &Row<'_>) -> Result<TrashedRole> {
     Ok(TrashedRole { role: json(row, "document")?, deleted_at: time(row, "deleted_at")? })
 }
 
+/// Every role, in the order of insertion.
+pub(super) fn list(db: &Connection) -> Result<Vec<Role>> {
+    db.all(select_role!("ORDER BY seq"), (), role)
+}
+
 #[async_trait]
 impl RoleStore for SqliteStore {
     async fn list_roles(&self) -> Result<Vec<Role>> {
-        self.read(|db| db.all(select_role!("ORDER BY seq"), (), role)).await
+        self.read(list).await
     }
 
     async fn find_role(&self, id: &RoleId) -> Result<Option<Role>> {
@@ -239,9 +248,20 @@ impl RoleStore for SqliteStore {
         self.write(by, move |tx| unassign(tx, assignment)).await
     }
 
-    async fn list_holders(&self, role: &Role, room: Option<&RoomId>, page: Page) -> Result<Listing<User>> {
+    async fn count_holders(&self, role: &Role, room: Option<&RoomId>) -> Result<u64> {
         let (role, room) = (role.clone(), room.cloned());
-        self.read(move |db| holders::list(db, &role, room.as_ref(), page)).await
+        self.read(move |db| holders::count(db, &role, room.as_ref())).await
+    }
+
+    async fn page_holders(
+        &self,
+        role: &Role,
+        room: Option<&RoomId>,
+        after: Option<&Position>,
+        page: Page,
+    ) -> Result<Vec<User>> {
+        let (role, room, after) = (role.clone(), room.cloned(), after.cloned());
+        self.read(move |db| holders::page(db, &role, room.as_ref(), after, page)).await
     }
 
     async fn list_holders_of_any(&self, roles: &[RoleId]) -> Result<Vec<User>> {

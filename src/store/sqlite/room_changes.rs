@@ -62,7 +62,7 @@ fn user_id(row: &Row<'_>) -> Result<UserId> {
 fn add_members(tx: &Tx<'_>, id: &RoomId, named: &[UserId]) -> Result<Room> {
     require_open(tx.db, id)?;
     for user in named {
-        users::require(tx.db, user)?;
+        users::require_present(tx.db, user)?;
     }
     let mut added = Vec::new();
     for user in named {

@@ -247,7 +247,7 @@ fn role_holders(db: &Connection, room: &RoomId, roles: &[RoleId]) -> Result<Vec<
 
 fn take_role(tx: &Tx<'_>, room: &RoomId, user: &UserId, role: &RoleId) -> Result<()> {
     roles::require(tx.db, role)?;
-    users::require(tx.db, user)?;
+    users::require_present(tx.db, user)?;
     let list = RoleList::in_room(tx.db, room, user)?.ok_or(Conflict::NotInRoom)?;
     if !list.has(tx.db, role)? {
         return Err(Conflict::RoleNotHeld.into());

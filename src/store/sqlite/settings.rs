@@ -12,11 +12,23 @@ use super::query::{Query as _, Tx, json, text, to_json};
 use super::roles;
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::RoleId;
-use crate::domain::setting::{Setting, settings_that_name_roles};
+use crate::domain::setting::{SETTINGS, Setting, settings_that_name_roles};
 use crate::store::{Result, SettingStore};
 
 fn find(db: &Connection, id: &str) -> Result<Option<Value>> {
     db.first("SELECT value FROM settings WHERE id = ?1", [id], |row| json(row, "value"))
+}
+
+/// The stored values of all settings that are known here.
+pub(super) fn all(db: &Connection) -> Result<BTreeMap<String, Value>> {
+    find_some(db, to_json(&SETTINGS.iter().map(|setting| setting.id).collect::<Vec<_>>())?)
+}
+
+/// `ids` is a JSON array: one bound value, however many ids, so that the text of the statement stays the same and is
+/// prepared once.
+fn find_some(db: &Connection, ids: String) -> Result<BTreeMap<String, Value>> {
+    let sql = "SELECT id, value FROM settings WHERE id IN (SELECT value FROM json_each(?1))";
+    Ok(db.all(sql, [ids], |row| Ok((text(row)?, json(row, "value")?)))?.into_iter().collect())
 }
 
 fn put(db: &Connection, id: &str, value: &Value) -> Result<()> {
@@ -38,10 +50,11 @@ fn set(tx: &Tx<'_>, setting: Setting, value: Value) -> Result<()> {
 
 /// Takes the role out of every setting that names it and gives back which those were.
 pub(super) fn remove_role(tx: &Tx<'_>, role: &RoleId) -> Result<Vec<String>> {
+    let settings: Vec<&Setting> = settings_that_name_roles().collect();
+    let mut stored = find_some(tx.db, to_json(&settings.iter().map(|setting| setting.id).collect::<Vec<_>>())?)?;
     let mut affected = Vec::new();
-    for setting in settings_that_name_roles() {
-        let stored = find(tx.db, setting.id)?;
-        if let Some(left) = stored.and_then(|value| setting.without_role(&value, role)) {
+    for setting in settings {
+        if let Some(left) = stored.remove(setting.id).and_then(|value| setting.without_role(&value, role)) {
             put(tx.db, setting.id, &left)?;
             affected.push(setting.id.to_owned());
         }
@@ -57,11 +70,8 @@ impl SettingStore for SqliteStore {
     }
 
     async fn find_settings(&self, ids: &[&str]) -> Result<BTreeMap<String, Value>> {
-        // One bound value, however many ids: the text of the statement stays the same and is prepared once.
         let ids = to_json(&ids)?;
-        let sql = "SELECT id, value FROM settings WHERE id IN (SELECT value FROM json_each(?1))";
-        let found = self.read(move |db| db.all(sql, [ids], |row| Ok((text(row)?, json(row, "value")?)))).await?;
-        Ok(found.into_iter().collect())
+        self.read(move |db| find_some(db, ids)).await
     }
 
     async fn set_setting(&self, setting: Setting, value: &Value, by: &AuditContext) -> Result<()> {

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::clock::RandomIds;
+use crate::domain::fact::Fact;
 use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::role::{ADMIN, Assignment, NewRole, OWNER, Role, RoleDefinition, RoleScope, USER};
 use crate::domain::room::{GENERAL, NewRoom, RoomKind};
@@ -19,7 +20,7 @@ use crate::domain::token::{TokenKind, TokenText};
 use crate::domain::user::{Activation, EmailAddress, NewUser};
 use crate::store::{
     AuditStore as _, Conflict, Page, PermissionStore as _, RoleStore as _, RoomStore as _, SettingStore as _,
-    TokenStore as _, UserStore as _,
+    StoreError, TokenStore as _, UserStore as _,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -205,8 +206,8 @@ async fn dropping_the_store_waits_for_everything_it_has_accepted() {
 async fn a_full_queue_sends_callers_away_and_recovers() {
     let store = in_memory();
     let (started, wait_for_start) = std::sync::mpsc::channel();
-    let (release, wait_for_release) = std::sync::mpsc::channel::<()>();
-    let work = move |_: &Connection| {
+    let (release, wait_for_release) = crossbeam_channel::bounded::<()>(1);
+    let work = move |_: &Connection, _: &mut Vec<Fact>| {
         let _ = started.send(());
         let _ = wait_for_release.recv();
         Ok(())

@@ -1,5 +1,7 @@
 //! Access tokens, by their hashes. Whether one still counts is judged by `domain::token`, not here.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
@@ -7,12 +9,12 @@ use super::SqliteStore;
 use super::query::{Query as _, Tx, bounded, optional_time};
 use super::users;
 use crate::domain::audit::{AuditContext, Change};
+use crate::domain::fact::Fact;
 use crate::domain::ids::UserId;
 use crate::domain::token::{
     Fingerprint, NewPersonalToken, OtherTokens, PersonalToken, Remembered, Token, TokenHash, TokenKind,
 };
-use crate::domain::user::User;
-use crate::store::{Conflict, Result, StoreError, TokenStore, Unique};
+use crate::store::{Conflict, KnownToken, Result, StoreError, TokenStore, Unique};
 
 fn token(row: &Row<'_>) -> Result<(UserId, Token)> {
     let kind = if row.get("personal")? {
@@ -27,11 +29,11 @@ fn token(row: &Row<'_>) -> Result<(UserId, Token)> {
     Ok((UserId::from_stored(row.get::<_, String>("user_id")?), Token { hash, kind, second_factor }))
 }
 
-fn find(db: &Connection, hash: &TokenHash) -> Result<Option<(User, Token)>> {
+fn find(db: &Connection, hash: &TokenHash) -> Result<Option<KnownToken>> {
     let select = "SELECT hash, user_id, personal, issued_at, bypass_second_factor, shown_by, shown_until \
                   FROM login_tokens WHERE hash = ?1";
     let Some((owner, token)) = db.first(select, [hash.expose()], token)? else { return Ok(None) };
-    Ok(users::find(db, &owner)?.map(|user| (user, token)))
+    Ok(users::find(db, &owner)?.map(|user| (Arc::new(user), Arc::new(token))))
 }
 
 /// Ends every token of an account, personal ones included.
@@ -40,9 +42,7 @@ pub(super) fn end_all(tx: &Tx<'_>, user: &UserId) -> Result<()> {
 }
 
 fn add_session(tx: &Tx<'_>, user: UserId, hash: &TokenHash, keep: usize) -> Result<()> {
-    if !users::require(tx.db, &user)?.active {
-        return Err(Conflict::UserInactive.into());
-    }
+    users::require_active(tx.db, &user)?;
     tx.db.change(
         "INSERT INTO login_tokens (hash, user_id, personal, issued_at) VALUES (?1, ?2, 0, ?3)",
         (hash.expose(), user.as_str(), tx.now()),
@@ -110,9 +110,7 @@ fn has_named(db: &Connection, user: &UserId, name: &str) -> Result<bool> {
 }
 
 fn add_personal(tx: &Tx<'_>, user: UserId, token: NewPersonalToken, most: usize) -> Result<()> {
-    if !users::require(tx.db, &user)?.active {
-        return Err(Conflict::UserInactive.into());
-    }
+    users::require_active(tx.db, &user)?;
     if has_named(tx.db, &user, &token.name)? {
         return Err(StoreError::AlreadyExists(Unique::TokenName));
     }
@@ -156,12 +154,12 @@ fn remove_personal(tx: &Tx<'_>, user: UserId, name: String) -> Result<bool> {
 
 #[async_trait]
 impl TokenStore for SqliteStore {
-    async fn find_token(&self, user: &UserId, hash: &TokenHash) -> Result<Option<(User, Token)>> {
+    async fn find_token(&self, user: &UserId, hash: &TokenHash) -> Result<Option<KnownToken>> {
         let found = self.find_token_owner(hash).await?;
         Ok(found.filter(|(owner, _)| owner.id == *user))
     }
 
-    async fn find_token_owner(&self, hash: &TokenHash) -> Result<Option<(User, Token)>> {
+    async fn find_token_owner(&self, hash: &TokenHash) -> Result<Option<KnownToken>> {
         let hash = hash.clone();
         self.read(move |db| find(db, &hash)).await
     }
@@ -230,7 +228,7 @@ impl TokenStore for SqliteStore {
     async fn remember_second_factor(&self, user: &UserId, hash: &TokenHash, shown: &Remembered) -> Result<()> {
         let (user, hash, shown) = (user.clone(), hash.clone(), shown.clone());
         let note = "UPDATE login_tokens SET shown_by = ?3, shown_until = ?4 WHERE hash = ?1 AND user_id = ?2";
-        self.change(move |db| {
+        self.change_facts(vec![Fact::Account(user.clone())], move |db| {
             db.change(note, (hash.expose(), user.as_str(), shown.client.as_str(), shown.until.as_millis()))
         })
         .await

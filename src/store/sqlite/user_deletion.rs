@@ -43,7 +43,7 @@ pub(super) fn delete(tx: &Tx<'_>, id: &UserId, relinquish: Relinquish) -> Result
 fn pairs(tx: &Tx<'_>, id: &UserId) -> Result<Vec<RoomId>> {
     tx.db.all(
         "SELECT r.id FROM subscriptions s JOIN rooms r ON r.id = s.room_id WHERE s.user_id = ?1 AND r.kind = 'd' \
-         AND (SELECT COUNT(*) FROM subscriptions m WHERE m.room_id = r.id) <= 2",
+         AND NOT EXISTS (SELECT 1 FROM subscriptions m WHERE m.room_id = r.id LIMIT 1 OFFSET 2)",
         [id.as_str()],
         |row| Ok(RoomId::from_stored(text(row)?)),
     )

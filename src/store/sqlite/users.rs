@@ -13,11 +13,11 @@ use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::UserId;
 use crate::domain::role::{ADMIN, caseless_key};
 use crate::domain::user::{Activation, KIND_USER, Membership, NewUser, PasswordHash, SecondFactors, User};
-use crate::store::{Noun, Result, StoreError, Unique, UserStore, UsernameMatch};
+use crate::store::{Conflict, Noun, Result, StoreError, Unique, UserStore, UsernameMatch};
 
 /// The columns that [`user`] reads, of `users u`, and what follows them.
 macro_rules! select_user {
-    ($rest:literal) => {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT u.id, u.username, u.name, u.kind, u.active, u.password_bcrypt IS NOT NULL AS has_password, u.totp, \
              u.email_codes, u.created_at, u.updated_at, u.last_login, u.profile, \
@@ -25,7 +25,7 @@ macro_rules! select_user {
              (SELECT json_group_array(json_object('address', address, 'verified', \
              json(iif(verified, 'true', 'false'))) ORDER BY position) FROM user_emails WHERE user_id = u.id) AS emails \
              FROM users u ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -58,6 +58,23 @@ pub(super) fn find(db: &Connection, id: &UserId) -> Result<Option<User>> {
 /// The account with that id, or the refusal that it is not there.
 pub(super) fn require(db: &Connection, id: &UserId) -> Result<User> {
     find(db, id)?.ok_or(StoreError::NotFound(Noun::User))
+}
+
+/// Refuses when there is no account with that id.
+pub(super) fn require_present(db: &Connection, id: &UserId) -> Result<()> {
+    if db.exists("SELECT 1 FROM users WHERE id = ?1", [id.as_str()])? {
+        return Ok(());
+    }
+    Err(StoreError::NotFound(Noun::User))
+}
+
+/// Refuses when there is no account with that id, or it is switched off.
+pub(super) fn require_active(db: &Connection, id: &UserId) -> Result<()> {
+    match db.first("SELECT active FROM users WHERE id = ?1", [id.as_str()], |row| Ok(row.get(0)?))? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Conflict::UserInactive.into()),
+        None => Err(StoreError::NotFound(Noun::User)),
+    }
 }
 
 fn find_by_username(db: &Connection, username: &str, matching: UsernameMatch) -> Result<Option<User>> {

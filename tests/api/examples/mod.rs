@@ -81,7 +81,7 @@ async fn refused_for_who_asks(
 fn example(step: &Step, request: &Request, answer: &Answer) -> Example {
     let content_type = answer.header("content-type").split(';').next().unwrap_or_default().to_owned();
     let shown = if content_type == "application/json" {
-        cut(serde_json::from_str(&answer.text).unwrap_or_else(|_| panic!("not JSON: {}", answer.text)))
+        cut(steady(serde_json::from_str(&answer.text).unwrap_or_else(|_| panic!("not JSON: {}", answer.text))))
     } else {
         answer.text.lines().take(LONGEST_TEXT).fold(String::new(), |text, line| text + line + "\n").into()
     };
@@ -95,6 +95,14 @@ fn example(step: &Step, request: &Request, answer: &Answer) -> Example {
         content_type,
         answer: Some(shown).filter(|_| step.shows_answer && !answer.text.is_empty()),
     }
+}
+
+/// The same on every machine and every day.
+fn steady(mut value: Value) -> Value {
+    if let Some(lag) = value.get_mut("lagMillis") {
+        *lag = 7.into();
+    }
+    value
 }
 
 /// The same with lists that end early.

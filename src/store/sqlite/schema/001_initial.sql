@@ -164,9 +164,24 @@ CREATE TABLE subscription_roles (
     subscription_id TEXT    NOT NULL REFERENCES subscriptions (id) ON DELETE CASCADE,
     position        INTEGER NOT NULL,
     role_id         TEXT    NOT NULL REFERENCES roles (id) ON DELETE RESTRICT,
+    -- The subscription's and its account's own, as in user_roles; kept by the triggers.
+    room_id         TEXT,
+    user_id         TEXT,
+    username        TEXT,
     PRIMARY KEY (subscription_id, position)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX subscription_roles_role ON subscription_roles (role_id, subscription_id);
+CREATE INDEX subscription_roles_names ON subscription_roles (role_id, room_id, username, user_id);
+CREATE TRIGGER subscription_roles_named AFTER INSERT ON subscription_roles BEGIN
+    UPDATE subscription_roles SET (room_id, user_id, username) =
+        (SELECT s.room_id, s.user_id, u.username FROM subscriptions s JOIN users u ON u.id = s.user_id
+         WHERE s.id = NEW.subscription_id)
+    WHERE subscription_id = NEW.subscription_id AND position = NEW.position;
+END;
+CREATE TRIGGER subscription_roles_renamed AFTER UPDATE OF username ON users WHEN OLD.username IS NOT NEW.username BEGIN
+    UPDATE subscription_roles SET username = NEW.username
+    WHERE subscription_id IN (SELECT id FROM subscriptions WHERE user_id = NEW.id);
+END;
 
 CREATE TABLE trash (
     collection TEXT    NOT NULL,
