@@ -474,7 +474,7 @@ async fn rights_are_of_one_moment_and_hold_what_was_just_acknowledged() {
             let role = test.role(&format!("r{round}"), RoleScope::Users).await;
             store.update_permissions(pair.map(|id| grant(id, &[&role.id])).to_vec(), &by).await.unwrap();
             let rights = store.rights().await.unwrap();
-            assert_eq!(of(&rights, pair[0]), [role.id.clone()], "acknowledged, and not read");
+            assert_eq!(of(&rights, pair[0]), std::slice::from_ref(&role.id), "acknowledged, and not read");
             store.delete_role(&role.id, &by).await.unwrap();
             assert!(of(&store.rights().await.unwrap(), pair[0]).is_empty(), "gone, and read");
         }
