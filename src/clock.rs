@@ -134,7 +134,7 @@ impl Reserve {
     }
 }
 
-/// Measures how long something took; never used to decide anything.
+/// Measures how long something took, by a clock that nobody sets. Bounds of patience rest on it, nothing that is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
