@@ -9,7 +9,7 @@
 //! Every route behind a `Call` or a `Visit` is limited in its rate, unless its parameters say otherwise, and no other is;
 //! that is all of `/api/v1`. What was
 //! refused before it came to be counted (401, 403, 400 of a query or body) uses nothing up and tells no rate, as in the
-//! original: asking for the rate of nobody in particular would cost a look into the store for each refused request.
+//! original: a client that is refused learns nothing of the workspace, its limits included.
 
 pub mod organization;
 
