@@ -188,6 +188,24 @@ pub struct Assignment {
     pub room: Option<RoomId>,
 }
 
+/// One role to be given to whoever has a username.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignee {
+    /// Which role.
+    pub role: RoleId,
+    /// Who, as somebody has written it.
+    pub username: String,
+    /// As in [`Assignment`].
+    pub room: Option<RoomId>,
+}
+
+impl Assignee {
+    /// The assignment, once it is known whose the name is.
+    pub fn assignment(&self, user: UserId) -> Assignment {
+        Assignment { role: self.role.clone(), user, room: self.room.clone() }
+    }
+}
+
 /// The most names a refusal lists.
 pub const MAX_NAMED_HOLDERS: usize = 10;
 

@@ -38,6 +38,11 @@ pub fn success_bytes(body: impl Serialize) -> Result<Bytes, ApiError> {
     written.map(Bytes::from).map_err(|error| unwritable(&error))
 }
 
+/// 200 with what [`success_bytes`] has written.
+pub fn success_of(body: Bytes) -> HttpResponse {
+    with_headers(StatusCode::OK).insert_header(JSON).body(body)
+}
+
 /// A status with a body, without anything added.
 pub fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     match serde_json::to_vec(body) {

@@ -5,7 +5,7 @@ use super::error::{Late, RoleRefusal, UserRefusal};
 use super::{Caller, PageRequest, Result, ServiceError, Services};
 use crate::domain::ids::{RoleId, RoleRef, RoomId, is_nameable};
 use crate::domain::permission::{ACCESS_PERMISSIONS, ASSIGN_ADMIN_ROLE, VIEW_OTHER_USER_CHANNELS};
-use crate::domain::role::{ADMIN, Assignment, NewRole, Place, Role, RoleDefinition, RoleScope, TrashedRole};
+use crate::domain::role::{ADMIN, Assignee, Assignment, NewRole, Place, Role, RoleDefinition, RoleScope, TrashedRole};
 use crate::domain::setting::ACCEPT_ROLE_NAMES;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -108,20 +108,16 @@ impl Services {
     /// In this order: `NotNamed` or `Unknown` (user), `NotNamed` (role), `ToAssignNotFound`, `AlreadyHeld`,
     /// `AccessNotAllowed`, `AssigningAdminNotAllowed`, `NotInRoom`.
     pub async fn assign_role(&self, caller: &Caller, request: AssignmentRequest) -> Result<Role> {
-        let user = self.named_user(&request.username).await?;
-        let id = named_role(request.role.as_deref())?.ok_or(RoleRefusal::ToAssignNotFound)?;
-        let role = self.store.find_role(&id).await?.ok_or(RoleRefusal::ToAssignNotFound)?;
         let room = named_room(request.room.as_deref());
-        if self.holds(&user, &role, room.as_ref()).await? {
-            return Err(RoleRefusal::AlreadyHeld.into());
-        }
-        self.require_access(caller, Late::AssignRole).await?;
-        self.require_assigning_admin(caller, std::slice::from_ref(&role.id), Late::AssignRole).await?;
-        let assignment = Assignment { role: id, user: user.id, room };
-        match self.store.assign_role(&assignment, &self.audit(caller)).await {
+        let role = match self.assignable_at_once(caller, &request).await? {
+            Some(role) => role,
+            None => self.role_to_assign(caller, &request, room.as_ref()).await?,
+        };
+        let assignee = Assignee { role: role.id.clone(), username: request.username, room };
+        match self.store.assign_role_to(&assignee, &self.audit(caller)).await {
             Ok(()) => Ok(role),
             // Without a room nobody "has" a room role (step 4), so giving it again is a success without effect.
-            Err(StoreError::Conflict(Conflict::RoleAlreadyHeld)) if is_roomless(&role, &assignment) => Ok(role),
+            Err(StoreError::Conflict(Conflict::RoleAlreadyHeld)) if is_roomless(&role, &assignee) => Ok(role),
             Err(StoreError::NotFound(Noun::Role)) => Err(RoleRefusal::ToAssignNotFound.into()),
             Err(StoreError::NotFound(Noun::User)) => Err(UserRefusal::Unknown.into()),
             Err(StoreError::Conflict(Conflict::NotInRoom)) => Err(RoleRefusal::NotInRoom.into()),
@@ -244,6 +240,39 @@ impl Services {
         Ok(())
     }
 
+    /// The role to give, where nothing is left to be refused but what the store refuses in the same order: the caller may,
+    /// and everything is named.
+    async fn assignable_at_once(&self, caller: &Caller, request: &AssignmentRequest) -> Result<Option<Role>> {
+        let named = request.role.as_deref().and_then(|role| RoleId::parse(role).ok());
+        let Some(id) = named.filter(|_| !request.username.trim().is_empty()) else { return Ok(None) };
+        let needed = [ACCESS_PERMISSIONS, ASSIGN_ADMIN_ROLE];
+        let needed = if id.as_str() == ADMIN { &needed[..] } else { &needed[..1] };
+        for permission in needed {
+            if !self.is_allowed(caller, permission).await? {
+                return Ok(None);
+            }
+        }
+        Ok(self.store.find_role(&id).await?)
+    }
+
+    /// The role to give, after everything that is checked before, in the order of the contract.
+    async fn role_to_assign(
+        &self,
+        caller: &Caller,
+        request: &AssignmentRequest,
+        room: Option<&RoomId>,
+    ) -> Result<Role> {
+        let user = self.named_user(&request.username).await?;
+        let id = named_role(request.role.as_deref())?.ok_or(RoleRefusal::ToAssignNotFound)?;
+        let role = self.store.find_role(&id).await?.ok_or(RoleRefusal::ToAssignNotFound)?;
+        if self.holds(&user, &role, room).await? {
+            return Err(RoleRefusal::AlreadyHeld.into());
+        }
+        self.require_access(caller, Late::AssignRole).await?;
+        self.require_assigning_admin(caller, std::slice::from_ref(&role.id), Late::AssignRole).await?;
+        Ok(role)
+    }
+
     async fn named_user(&self, username: &str) -> Result<User> {
         if username.trim().is_empty() {
             return Err(UserRefusal::NotNamed.into());
@@ -284,8 +313,8 @@ fn named_room(room: Option<&str>) -> Option<RoomId> {
     Some(RoomId::parse(room).unwrap_or_else(|_| RoomId::from_stored("")))
 }
 
-fn is_roomless(role: &Role, assignment: &Assignment) -> bool {
-    role.scope == RoleScope::Subscriptions && assignment.room.is_none()
+fn is_roomless(role: &Role, assignee: &Assignee) -> bool {
+    role.scope == RoleScope::Subscriptions && assignee.room.is_none()
 }
 
 fn name_taken(error: StoreError) -> ServiceError {

@@ -35,7 +35,7 @@ use crate::domain::fact::MemoryReport;
 use crate::domain::ids::{PermissionId, RoleId, RoleRef, RoomId, UserId};
 use crate::domain::login_failure::{AccountKey, FailureCount, Limits, LoginFailure};
 use crate::domain::permission::{Grant, Permission, TrashedPermission, default_permissions};
-use crate::domain::role::{Assignment, DEFAULT_ROLES, NewRole, Role, RoleDefinition, RoleUsage, TrashedRole};
+use crate::domain::role::{Assignee, Assignment, DEFAULT_ROLES, NewRole, Role, RoleDefinition, RoleUsage, TrashedRole};
 use crate::domain::room::{NewRoom, Room};
 use crate::domain::setting::{Setting, setting_permissions};
 use crate::domain::time::Timestamp;
@@ -123,6 +123,13 @@ pub trait RoleStore: Sync {
     /// In this order: `NotFound(Role)`; `NotFound(User)`; `Conflict(NotInRoom)` when the place is a room and the user
     /// has no subscription of it; `Conflict(RoleAlreadyHeld)` when he has the role in that place.
     async fn assign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()>;
+
+    /// As `assign_role`, to whoever `find_user_by_username` finds for that name without regard to case. One operation
+    /// instead of two, because the way to the store and back costs more than finding him.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(User)` when it finds nobody; those of `assign_role`.
+    async fn assign_role_to(&self, assignee: &Assignee, by: &AuditContext) -> Result<()>;
 
     /// Takes a role from a user in the place that `Role::place` says. Audit: `RoleUnassigned`.
     ///

@@ -2,9 +2,9 @@
 
 use mongodb::bson::doc;
 use rolekeeper::domain::audit::Change;
-use rolekeeper::domain::ids::RoomId;
+use rolekeeper::domain::ids::{RoleId, RoomId};
 use rolekeeper::domain::permission::ACCESS_PERMISSIONS;
-use rolekeeper::domain::role::{ADMIN, Assignment, OWNER, Role, RoleScope, RoleUsage, USER};
+use rolekeeper::domain::role::{ADMIN, Assignee, Assignment, OWNER, Role, RoleScope, RoleUsage, USER};
 use rolekeeper::domain::user::{Activation, User};
 use rolekeeper::store::{Conflict, Listing, Noun, Page, StoreError};
 
@@ -168,6 +168,32 @@ async fn giving_is_refused_for_the_role_then_the_user_then_the_room_then_the_sta
     }
     // Held in one place is not held in the other.
     test.assign(&role_id(OWNER), &ann, None).await;
+}
+
+async fn a_role_goes_to_whoever_has_the_name_in_any_case(test: &TestStore) {
+    let (ann, other) = (test.user("Ann").await, test.user("bob").await);
+    let role = test.role("Deputy", RoleScope::Users).await;
+    let to = |role: &RoleId, name: &str, room: Option<RoomId>| Assignee {
+        role: role.clone(),
+        username: name.to_owned(),
+        room,
+    };
+    let wanted = to(&role.id, "aNN", None);
+    let recorded = test.recorded(async || test.store.assign_role_to(&wanted, &test.later()).await.unwrap()).await;
+    let expected = Change::RoleAssigned { role: role.id.clone(), user: ann.id.clone(), room: None };
+    assert_eq!(recorded, [expected]);
+    assert!(test.reload(&ann).await.holds(&role.id));
+    assert!(!test.reload(&other).await.holds(&role.id));
+    let den = test.room("den", &ann, &[]).await;
+    let cases: [(Assignee, StoreError); 4] = [
+        (to(&role_id("absent"), "nobody", None), NO_USER),
+        (to(&role_id("absent"), "Ann", None), NO_ROLE),
+        (to(&role_id(OWNER), "bob", Some(den.id)), Conflict::NotInRoom.into()),
+        (to(&role.id, "ann", None), Conflict::RoleAlreadyHeld.into()),
+    ];
+    for (wanted, expected) in cases {
+        test.refuses(expected, test.store.assign_role_to(&wanted, &test.later())).await;
+    }
 }
 
 async fn a_role_given_several_times_at_once_is_given_once(test: &TestStore) {
@@ -407,6 +433,7 @@ on_every_backend![
     a_room_role_goes_to_the_room_and_leaves_the_user_as_he_is,
     a_room_role_without_a_room_goes_to_the_user,
     giving_is_refused_for_the_role_then_the_user_then_the_room_then_the_state,
+    a_role_goes_to_whoever_has_the_name_in_any_case,
     a_role_given_several_times_at_once_is_given_once,
     taking_a_role_takes_it_from_its_place_alone,
     taking_is_refused_for_the_role_then_the_user_then_the_state,

@@ -1,6 +1,6 @@
 //! `roles.*` (contract 4). Each handler is one use case; what it needs and what it takes is in its signature.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::old_names::{self, Named};
@@ -247,8 +247,15 @@ pub async fn list_holders(call: Call<AccessPermissions, GetUsersInRole>) -> Answ
     let page = PageRequest { offset: *offset, count: *count };
     let Holders { by_name, listing } =
         call.services().list_holders(&call.caller, role, room_id.as_deref(), page).await?;
-    let users: Vec<_> = listing.items.iter().map(views::holder).collect();
-    Ok(old_names::mark_if(by_name, success(json!({"users": users, "total": listing.total}))))
+    let users = listing.items.iter().map(views::Holder::of).collect();
+    Ok(old_names::mark_if(by_name, success(Holding { users, total: listing.total })))
+}
+
+/// Answer of `roles.getUsersInRole`.
+#[derive(Serialize)]
+struct Holding<'a> {
+    users: Vec<views::Holder<'a>>,
+    total: u64,
 }
 
 /// `GET roles.getUsersInPublicRoles` (contract 4.9).

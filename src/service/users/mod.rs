@@ -58,6 +58,13 @@ pub struct UserView {
     pub memberships: Option<Vec<Membership>>,
 }
 
+impl UserView {
+    /// Whether nothing else is shown than the account itself, to whose it is: then what is shown depends on it alone.
+    pub fn is_own_alone(&self) -> bool {
+        self.visibility == Visibility::Own && self.memberships.is_none()
+    }
+}
+
 impl Services {
     /// Looks an account up (contract 9.3).
     ///

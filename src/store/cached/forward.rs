@@ -17,7 +17,7 @@ use crate::domain::organization::{
 };
 use crate::domain::permission::{Grant, Permission, TrashedPermission};
 use crate::domain::receipt::{Fingerprint, Found, KeptAnswer, Ticket};
-use crate::domain::role::{Assignment, NewRole, Role, RoleDefinition, RoleUsage, TrashedRole};
+use crate::domain::role::{Assignee, Assignment, NewRole, Role, RoleDefinition, RoleUsage, TrashedRole};
 use crate::domain::room::{
     Gone, Member, MemberFilter, MemberOrder, NewRoom, Room, RoomKind, RoomOrder, RoomSelection, Subscription,
 };
@@ -88,6 +88,7 @@ forwarded! {
         fn delete_role(id: &RoleId, by: &AuditContext) -> Result<()>;
         fn role_usage(id: &RoleId) -> Result<RoleUsage>;
         fn assign_role(assignment: &Assignment, by: &AuditContext) -> Result<()>;
+        fn assign_role_to(assignee: &Assignee, by: &AuditContext) -> Result<()>;
         fn unassign_role(assignment: &Assignment, by: &AuditContext) -> Result<()>;
         fn count_holders(role: &Role, room: Option<&RoomId>) -> Result<u64>;
         fn page_holders(role: &Role, room: Option<&RoomId>, after: Option<&Position>, page: Page) -> Result<Vec<User>>;

@@ -13,11 +13,13 @@ use super::{MongoStore, documents};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{PermissionId, RoleId, RoleRef, RoomId, UserId};
 use crate::domain::role::{
-    Assignment, NewRole, Place, Role, RoleDefinition, RoleUsage, TrashedRole, collides, name_key,
+    Assignee, Assignment, NewRole, Place, Role, RoleDefinition, RoleUsage, TrashedRole, collides, name_key,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::{Changes, Conflict, Noun, Page, Position, Result, RoleStore, StoreError, Unique};
+use crate::store::{
+    Changes, Conflict, Noun, Page, Position, Result, RoleStore, StoreError, Unique, UserStore as _, UsernameMatch,
+};
 
 /// What the trash calls the collection of roles.
 const COLLECTION: &str = "roles";
@@ -69,6 +71,16 @@ impl RoleStore for MongoStore {
     async fn assign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()> {
         let (store, given, by) = (self.clone(), assignment.clone(), by.clone());
         self.at_home(async move { transact!(store, tx => store.assign_role_in(&mut tx, &given, &by)) }).await
+    }
+
+    async fn assign_role_to(&self, assignee: &Assignee, by: &AuditContext) -> Result<()> {
+        let (store, assignee, by) = (self.clone(), assignee.clone(), by.clone());
+        self.at_home(async move {
+            let user = store.find_user_by_username(&assignee.username, UsernameMatch::IgnoreCase).await?;
+            let given = assignee.assignment(user.ok_or(StoreError::NotFound(Noun::User))?.id);
+            transact!(store, tx => store.assign_role_in(&mut tx, &given, &by))
+        })
+        .await
     }
 
     async fn unassign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()> {

@@ -12,7 +12,8 @@ use super::{settings, users};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{RoleId, RoleRef, RoomId};
 use crate::domain::role::{
-    ADMIN, Assignment, NewRole, Place, Role, RoleDefinition, RoleScope, RoleUsage, TrashedRole, name_collides, name_key,
+    ADMIN, Assignee, Assignment, NewRole, Place, Role, RoleDefinition, RoleScope, RoleUsage, TrashedRole,
+    name_collides, name_key,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -241,6 +242,15 @@ impl RoleStore for SqliteStore {
     async fn assign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()> {
         let assignment = assignment.clone();
         self.write(by, move |tx| assign(tx, assignment)).await
+    }
+
+    async fn assign_role_to(&self, assignee: &Assignee, by: &AuditContext) -> Result<()> {
+        let assignee = assignee.clone();
+        self.write(by, move |tx| {
+            let user = users::id_of_username(tx.db, &assignee.username)?;
+            assign(tx, assignee.assignment(user.ok_or(StoreError::NotFound(Noun::User))?))
+        })
+        .await
     }
 
     async fn unassign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()> {

@@ -77,6 +77,15 @@ pub(super) fn require_active(db: &Connection, id: &UserId) -> Result<()> {
     }
 }
 
+/// Whose name it is, without regard to case where nobody has it exactly.
+pub(super) fn id_of_username(db: &Connection, username: &str) -> Result<Option<UserId>> {
+    let id = |row: &Row<'_>| Ok(UserId::from_stored(text(row)?));
+    match db.first("SELECT id FROM users WHERE username = ?1", [username], id)? {
+        Some(exact) => Ok(Some(exact)),
+        None => db.first("SELECT id FROM users WHERE username_key = ?1", [caseless_key(username)], id),
+    }
+}
+
 fn find_by_username(db: &Connection, username: &str, matching: UsernameMatch) -> Result<Option<User>> {
     let exact = db.first(select_user!("WHERE u.username = ?1"), [username], user)?;
     match matching {

@@ -17,7 +17,7 @@ use crate::http::call::{Call, Input};
 use crate::http::requirement::{AnyUser, CreateUsers, EditActiveStatus, Later};
 use crate::service::ServiceError;
 use crate::service::error::UserRefusal;
-use crate::service::users::{AccountRequest, UserQuery};
+use crate::service::users::{AccountRequest, UserQuery, UserView};
 
 pub use delete::{deactivate_idle_users, delete_own_account, delete_user};
 pub use list::{check_username, list_users, list_users_by_status, suggest_users};
@@ -138,10 +138,14 @@ pub async fn view_user(call: Call<AnyUser, UserInfo>) -> Answer {
     };
     let with_rooms = include_user_rooms.as_deref() == Some("true");
     let view = call.services().view_user(&call.caller, query, with_rooms).await?;
-    Ok(success(OneAccount { user: views::viewed_account(&view) }))
+    let answer = |view: &UserView| OneAccount { user: views::viewed_account(view) };
+    if view.is_own_alone() {
+        // Clients ask for their own account all the time.
+        return call.kept().own_accounts.answer(&view.user, |_| answer(&view));
+    }
+    Ok(success(answer(&view)))
 }
 
-/// Written straight into the answer: clients ask for their own account all the time.
 #[derive(Serialize)]
 struct OneAccount {
     user: Map<String, Value>,
