@@ -19,7 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, Ids, RandomIds, SystemClock};
-use crate::config::{AdministratorSettings, ServerSettings, Settings, StoreSettings, TokenSettings};
+use crate::config::{AdministratorSettings, AuditSettings, ServerSettings, Settings, TokenSettings};
+use crate::domain::audit_chain::{SHORTEST_KEY, Sealer};
 use crate::http::call::Gate;
 use crate::http::context::{Surroundings, surround};
 use crate::http::openapi::Description;
@@ -27,6 +28,7 @@ use crate::http::public::{Lifecycle, Phase, Vitals};
 use crate::http::routes::routes;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
+use crate::service::audit::heads;
 use crate::service::passwords::Passwords;
 use crate::service::registration::FirstUser;
 use crate::service::settings::parse_overrides;
@@ -34,12 +36,18 @@ use crate::service::tokens::TokensForUsers;
 use crate::service::workspace::{AdministratorOutcome, FirstAdministrator};
 use crate::service::{ServiceError, Services};
 use crate::store::cached::CachedStore;
-use crate::store::mongo::MongoStore;
+use crate::store::mongo::{Collections, MongoStore};
 use crate::store::sqlite::{Location, SqliteStore};
-use crate::store::{Store, StoreError};
+use crate::store::{CheckStore, Store, StoreError};
 
 /// File name of the embedded store in the data directory.
 pub const DATABASE_FILE: &str = "rolekeeper.sqlite3";
+
+/// Scopes whose newest entry is told in the log, at most.
+const HEADS_TOLD: usize = 100;
+
+/// How long a server that stops seals the record.
+const LAST_SEALING: Duration = Duration::from_secs(5);
 
 /// How long to wait before following the changes of others again, when that has ended.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -57,6 +65,14 @@ pub enum StartError {
         path: String,
         /// The system's word.
         reason: io::Error,
+    },
+    /// The key of the record cannot be read, or is too short.
+    #[error("the key of the record of changes in {path} cannot be used: {reason}")]
+    AuditKey {
+        /// As configured.
+        path: String,
+        /// What is wrong; never anything of the key.
+        reason: String,
     },
     /// The store cannot be opened or made usable.
     #[error("{}", sentence(.0))]
@@ -98,12 +114,20 @@ pub struct Sources {
     pub clock: Arc<dyn Clock>,
     /// Randomness and ids.
     pub ids: Arc<dyn Ids>,
+    /// Guards that this server does without.
+    #[cfg(feature = "fault-injection")]
+    pub switched_off: String,
 }
 
 impl Default for Sources {
     /// The machine's own.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds) }
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            #[cfg(feature = "fault-injection")]
+            switched_off: String::new(),
+        }
     }
 }
 
@@ -113,7 +137,6 @@ pub struct App {
     port: u16,
     lifecycle: Arc<Lifecycle>,
     announcement: Option<String>,
-    #[cfg(feature = "fault-injection")]
     facts: Arc<CachedStore>,
     follower: Follower,
 }
@@ -161,7 +184,7 @@ impl App {
         let listener = listen(&settings.server)?;
         let port = listener.local_addr().map_err(|reason| listen_error(&settings.server, reason))?.port();
         let server_settings = ServerSettings { port, ..settings.server.clone() };
-        let store = open_store(&settings.store, &sources).await?;
+        let store = open_store(settings, &sources).await?;
         log::info!("keeping roles in {}", store.describe());
         let facts = Arc::new(CachedStore::new(Arc::clone(&store), settings.cache.sessions.into()));
         let follower = Follower::start(store);
@@ -178,6 +201,7 @@ impl App {
         .with_tokens_for_users(tokens_for_users(&settings.tokens))
         .with_restricted_roles(&settings.restricted_roles);
         services.seed().await?;
+        tell_heads(facts.as_ref()).await;
         check_restrictions(&services).await?;
         let outcome = services.ensure_administrator(first_administrator(&settings.administrator)).await?;
         let announcement = announcement(&outcome, &settings.administrator.username, &server_settings.root_url());
@@ -190,15 +214,7 @@ impl App {
             ids: sources.ids,
         };
         let server = serve(listener, &server_settings, parts)?;
-        Ok(Self {
-            server,
-            port,
-            lifecycle,
-            announcement,
-            #[cfg(feature = "fault-injection")]
-            facts,
-            follower,
-        })
+        Ok(Self { server, port, lifecycle, announcement, facts, follower })
     }
 
     /// The port it listens on, also when any free one was asked for.
@@ -238,11 +254,12 @@ impl App {
     /// # Errors
     /// What the operating system says when listening fails.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, port, lifecycle, follower, .. } = self;
+        let Self { server, port, lifecycle, facts, follower, .. } = self;
         lifecycle.enter(Phase::Serving);
         log::info!("serving on port {port}");
         let ended = serve_until(server, &lifecycle, stop).await;
         follower.stop().await;
+        seal_record(facts.as_ref()).await;
         log::info!("stopped");
         ended
     }
@@ -340,17 +357,98 @@ fn listen_error(settings: &ServerSettings, reason: io::Error) -> StartError {
     StartError::Listen { address: format!("{}:{}", settings.bind, settings.port), reason }
 }
 
-async fn open_store(settings: &StoreSettings, sources: &Sources) -> Result<Arc<dyn Store>, StartError> {
-    let ids = sources.ids.clone();
+/// The newest entries of the record, so that they can be kept elsewhere: whoever has them knows later whether the end of
+/// the record was cut off.
+async fn tell_heads(store: &dyn Store) {
+    match heads(store, HEADS_TOLD).await {
+        Ok(heads) => heads.iter().for_each(|(scope, head)| log::info!("newest entry of the record of {scope}: {head}")),
+        Err(error) => log::warn!("the newest entries of the record cannot be told: {error}"),
+    }
+}
+
+/// Seals what this node has not sealed yet. Without it another node would, or this one at its next start.
+async fn seal_record(store: &dyn Store) {
+    match tokio::time::timeout(LAST_SEALING, store.seal_audit_entries()).await {
+        Ok(Ok(_)) => tell_heads(store).await,
+        Ok(Err(error)) => log::warn!("the record was left without its last seals: {error}"),
+        Err(_) => log::warn!("the record was left without its last seals: that takes too long"),
+    }
+}
+
+/// What seals the record, with the operator's key where there is one.
+///
+/// # Errors
+/// `AuditKey`.
+pub fn sealer(settings: &AuditSettings) -> Result<Sealer, StartError> {
+    let Some(path) = &settings.key_file else { return Ok(Sealer::default()) };
+    let refusal = |reason| StartError::AuditKey { path: path.display().to_string(), reason };
+    let key = std::fs::read(path).map_err(|reason| refusal(reason.to_string()))?;
+    let key = key.strip_suffix(b"\n").unwrap_or(&key);
+    let key = key.strip_suffix(b"\r").unwrap_or(key);
+    Sealer::with_key(key).ok_or_else(|| refusal(format!("it has fewer than {SHORTEST_KEY} bytes")))
+}
+
+/// Opens the store that the settings name.
+///
+/// # Errors
+/// `AuditKey`, `DataDirectory`, `Store`.
+pub async fn open_store(settings: &Settings, sources: &Sources) -> Result<Arc<dyn Store>, StartError> {
+    let (ids, sealer, settings) = (sources.ids.clone(), sealer(&settings.audit)?, &settings.store);
     if let Some(url) = &settings.mongo_url {
         let store = MongoStore::connect(url.expose(), ids).await.map_err(StartError::Store)?;
-        return Ok(Arc::new(store));
+        #[cfg(feature = "fault-injection")]
+        let store = without_guards(store, &sources.switched_off);
+        return Ok(Arc::new(store.with_sealer(sealer)));
     }
     let directory = &settings.data_dir;
     std::fs::create_dir_all(directory)
         .map_err(|reason| StartError::DataDirectory { path: directory.display().to_string(), reason })?;
     let store = SqliteStore::open(Location::File(directory.join(DATABASE_FILE)), ids).map_err(StartError::Store)?;
-    Ok(Arc::new(store))
+    Ok(Arc::new(store.with_sealer(sealer)))
+}
+
+/// What a command without a server means to do with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reading alone: nothing is made or written.
+    Examine,
+    /// Changes, on what is there already.
+    Change,
+}
+
+/// Opens the store that the settings name, without making the workspace usable, for a command that needs no server.
+///
+/// # Errors
+/// `AuditKey`; `Store` when it is not there or cannot be used.
+pub async fn open_existing(
+    settings: &Settings,
+    sources: &Sources,
+    purpose: Purpose,
+) -> Result<Box<dyn CheckStore>, StartError> {
+    let (ids, sealer, settings) = (sources.ids.clone(), sealer(&settings.audit)?, &settings.store);
+    if let Some(url) = &settings.mongo_url {
+        let collections = if purpose == Purpose::Change { Collections::Made } else { Collections::AsTheyAre };
+        let store = MongoStore::connect_to_check(url.expose(), ids, collections).await.map_err(StartError::Store)?;
+        return Ok(Box::new(store.with_sealer(sealer)));
+    }
+    let path = settings.data_dir.join(DATABASE_FILE);
+    // First as it is, also to change it: what is not there is not made.
+    let store = SqliteStore::open_to_check(&path, ids.clone()).map_err(StartError::Store)?;
+    if purpose == Purpose::Examine {
+        return Ok(Box::new(store));
+    }
+    drop(store);
+    let store = SqliteStore::open(Location::File(path), ids).map_err(StartError::Store)?;
+    Ok(Box::new(store.with_sealer(sealer)))
+}
+
+/// The controls of `benches/src/promises` are servers that keep none of what these guards are for. Only this build has
+/// the switch: `no-locks` takes no locks, `deaf` hears nothing of what others change, though it takes itself for up to date.
+#[cfg(feature = "fault-injection")]
+fn without_guards(store: MongoStore, switched_off: &str) -> MongoStore {
+    let wants = |name: &str| switched_off.split(',').any(|switch| switch == name);
+    store.hold_facts(wants("deaf"));
+    if wants("no-locks") { store.without_locks() } else { store }
 }
 
 const fn first_user(settings: &AdministratorSettings) -> FirstUser {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// Who gets tokens without logging in.
     pub tokens: TokenSettings,
+    /// How the record of changes is sealed.
+    pub audit: AuditSettings,
     /// What is logged, and how.
     pub log: LogSettings,
     /// Roles that are held to some permissions: those permissions by the role's id.
@@ -112,6 +114,14 @@ pub struct TokenSettings {
     pub create_for_users_secret: Option<Secret>,
 }
 
+/// How the record of changes is sealed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditSettings {
+    /// The file with the key; `None` for digests without one.
+    pub key_file: Option<PathBuf>,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +197,7 @@ impl Settings {
             ("passwords.bcrypt_cost", self.passwords.bcrypt_cost.to_string()),
             ("tokens.create_for_users", self.tokens.create_for_users.to_string()),
             ("tokens.create_for_users_secret", secret(self.tokens.create_for_users_secret.as_ref())),
+            ("audit.key_file", or_none(self.audit.key_file.as_ref().map(|path| path.display().to_string()))),
             ("log.format", self.log.format.to_string()),
             ("log.filter", self.log.filter.clone()),
         ]
@@ -211,6 +222,7 @@ impl fmt::Debug for Settings {
             .field("administrator", &self.administrator)
             .field("passwords", &self.passwords)
             .field("tokens", &self.tokens)
+            .field("audit", &self.audit)
             .field("log", &self.log)
             .field("restricted_roles", &self.restricted_roles)
             .field("workspace", &self.workspace.keys())

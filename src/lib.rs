@@ -15,6 +15,7 @@
 //! * [`http`]: the HTTP surfaces
 //! * [`health`]: asks a running server whether it is ready
 //! * [`app`]: wires everything and runs it
+//! * [`operator`]: what is done on a store without a server
 
 pub mod app;
 pub mod cli;
@@ -24,6 +25,7 @@ pub mod domain;
 pub mod health;
 pub mod http;
 pub mod metrics;
+pub mod operator;
 pub mod secret;
 pub mod service;
 pub mod store;

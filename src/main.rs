@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use rolekeeper::app::{App, Sources, StartError, overrides};
-use rolekeeper::cli::{Cli, Command};
+use rolekeeper::app::{App, Purpose, Sources, StartError, open_existing, overrides};
+use rolekeeper::cli::{AuditCommand, Cli, Command};
 use rolekeeper::config::{self, Settings};
 use rolekeeper::http::openapi;
-use rolekeeper::{health, telemetry};
+use rolekeeper::operator::record::{self, Outcome};
+use rolekeeper::store::CheckStore;
+use rolekeeper::{health, operator, telemetry};
 
 const FAILED: u8 = 1;
 const MISCONFIGURED: u8 = 2;
@@ -40,10 +42,34 @@ fn main() -> ExitCode {
             }
             Err(error) => fail(MISCONFIGURED, error),
         },
+        Command::Doctor(args) => {
+            let purpose = if args.fix { Purpose::Change } else { Purpose::Examine };
+            on_store(&settings, purpose, async |store, sources| operator::doctor(store, sources, &args).await)
+        }
+        Command::RecoverAdmin(args) => on_store(&settings, Purpose::Change, async |store, sources| {
+            operator::recover_admin(store, sources, &args, &settings).await
+        }),
+        Command::Backup(args) => operator::backup(&settings.store, &args),
+        Command::Restore { file } => operator::restore(&settings.store, &file, &Sources::default()),
+        Command::Audit(command) => audit(&command, &settings),
         Command::Openapi => {
             println!("{:#}", openapi::document(&settings.server.root_url()));
             ExitCode::SUCCESS
         }
+    }
+}
+
+/// Runs a command on the store that the settings name, without a server.
+#[tokio::main]
+async fn on_store(
+    settings: &Settings,
+    purpose: Purpose,
+    command: impl AsyncFnOnce(&dyn CheckStore, &Sources) -> ExitCode,
+) -> ExitCode {
+    let sources = Sources::default();
+    match open_existing(settings, &sources, purpose).await {
+        Ok(store) => command(store.as_ref(), &sources).await,
+        Err(error) => fail(MISCONFIGURED, error),
     }
 }
 
@@ -52,7 +78,10 @@ async fn serve(settings: &Settings) -> ExitCode {
     if let Err(error) = telemetry::init(settings.log.format, &settings.log.filter) {
         return fail(FAILED, error);
     }
-    let mut app = match App::build(settings, Sources::default()).await {
+    let sources = Sources::default();
+    #[cfg(feature = "fault-injection")]
+    let sources = Sources { switched_off: std::env::var("ROLEKEEPER_TEST_FAULTS").unwrap_or_default(), ..sources };
+    let mut app = match App::build(settings, sources).await {
         Ok(app) => app,
         Err(error @ StartError::Metrics(_)) => return fail(FAILED, error),
         Err(error) => return fail(MISCONFIGURED, error),
@@ -63,6 +92,15 @@ async fn serve(settings: &Settings) -> ExitCode {
     match app.run_until_stopped().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILED, error),
+    }
+}
+
+#[tokio::main]
+async fn audit(command: &AuditCommand, settings: &Settings) -> ExitCode {
+    match record::run(command, settings, &Sources::default()).await {
+        Ok(Outcome::Sound) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(FAILED),
+        Err(error) => fail(MISCONFIGURED, error),
     }
 }
 

@@ -24,7 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("service", &["clock", "domain", "store"]),
     ("http", &["clock", "domain", "metrics", "service", "telemetry"]),
     ("health", &[]),
-    ("app", &["clock", "config", "http", "metrics", "secret", "service", "store"]),
+    ("app", &["clock", "config", "domain", "http", "metrics", "secret", "service", "store"]),
+    ("operator", &["app", "cli", "config", "domain", "service", "store"]),
 ];
 
 /// The one file that reads the environment and the arguments, and may import everything.

@@ -81,6 +81,15 @@ impl Connection {
         self.answer.get(self.body_at..).unwrap_or_default()
     }
 
+    /// A header of the last answer.
+    pub fn header(&self, wanted: &str) -> Option<&str> {
+        let head = std::str::from_utf8(self.answer.get(..self.body_at)?).ok()?;
+        head.lines().skip(1).find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case(wanted).then(|| value.trim())
+        })
+    }
+
     async fn expect(&mut self, request: &[u8], expected: Expected) -> Result<()> {
         let status = self.exchange(request).await?;
         let length = self.body().len();
@@ -100,6 +109,8 @@ fn parse_head(head: &[u8]) -> Result<(u16, usize)> {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
     });
+    // Says by its status that there is no body.
+    let length = length.or((status == Some(204)).then_some(0));
     status.zip(length).ok_or_else(|| anyhow!("an answer without status or length: {head}"))
 }
 

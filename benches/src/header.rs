@@ -1,13 +1,12 @@
 //! Under which circumstances the figures came about.
 
 use std::fmt::{self, Display, Formatter};
-use std::fs;
-use std::process::Command;
 
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::args::Args;
+use crate::circumstances;
 
 /// Machine, program, command.
 #[derive(Debug, Serialize)]
@@ -33,43 +32,16 @@ impl Header {
     /// Asks the system.
     pub fn read(args: &Args) -> Result<Self> {
         Ok(Self {
-            date: said_by("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]),
-            commit: commit(),
-            machine: machine(),
-            kernel: said_by("uname", &["-sr"]),
-            command: std::iter::once("rolekeeper-bench".to_owned())
-                .chain(std::env::args().skip(1))
-                .collect::<Vec<_>>()
-                .join(" "),
+            date: circumstances::date(),
+            commit: circumstances::commit(),
+            machine: circumstances::machine(),
+            kernel: circumstances::kernel(),
+            command: circumstances::command("rolekeeper-bench"),
             rounds: args.rounds(),
             seconds: args.time().as_secs_f64(),
             notes: NOTES,
         })
     }
-}
-
-/// The commit, and whether the sources differ from it.
-fn commit() -> String {
-    let here = env!("CARGO_MANIFEST_DIR");
-    let commit = said_by("git", &["-C", here, "rev-parse", "--short=12", "HEAD"]);
-    let changed = !said_by("git", &["-C", here, "status", "--porcelain", "--untracked-files=no"]).is_empty();
-    if changed { format!("{commit} with changes") } else { commit }
-}
-
-fn machine() -> String {
-    let field = |file: &str, name: &str| {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-        line.split_once(':').map_or(String::new(), |(_, value)| value.trim().to_owned())
-    };
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let (model, memory) = (field("/proc/cpuinfo", "model name"), field("/proc/meminfo", "MemTotal"));
-    format!("{processors} x {model}, {memory}")
-}
-
-fn said_by(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    output.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 impl Display for Header {

@@ -1,29 +1,20 @@
 //! One command that measures what Rolekeeper promises about speed and size; from the server's folder:
 //! `cargo run --release --manifest-path benches/Cargo.toml`. It starts everything itself on this machine, the server and
 //! what it is compared with, takes turns between the two, and prints a table with a verdict for each target. What is
-//! measured is in `cases`, what it is compared with in `baseline`; how a request is timed is in `client`.
+//! measured is in `cases`, what it is compared with in `baseline`; how a request is timed is in the library's `client`.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
 
+use rolekeeper_bench::{circumstances, client, measure, mongod, place, population, process, server, session};
+
 mod args;
 mod baseline;
 mod cases;
-mod client;
 mod header;
-mod measure;
-mod mongod;
-mod place;
-mod population;
-mod process;
-mod server;
-mod session;
 mod table;
-/// The tests' own way to find or fetch a MongoDB server.
-#[path = "../../tests/support/wheel.rs"]
-mod wheel;
 mod world;
 
 use args::{Args, Command};

@@ -83,6 +83,8 @@ pub(super) const KEYS: &[Key] = &[
         accepts: |text| matches!(text, "true" | "yes" | "false" | "no"), must_be: "true, yes, false or no" },
     Key { section: "tokens", name: "create_for_users_secret", variable: "CREATE_TOKENS_FOR_USERS_SECRET", secret: true,
         accepts: |text| !text.is_empty(), must_be: "a text that is not empty" },
+    Key { section: "audit", name: "key_file", variable: "ROLEKEEPER_AUDIT_KEY_FILE", secret: false,
+        accepts: |text| !text.is_empty(), must_be: "the path of a file" },
     Key { section: "log", name: "format", variable: "ROLEKEEPER_LOG_FORMAT", secret: false,
         accepts: |text| matches!(text, "text" | "json"), must_be: "\"text\" or \"json\"" },
     Key { section: "log", name: "filter", variable: "ROLEKEEPER_LOG", secret: false,

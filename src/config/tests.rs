@@ -113,6 +113,7 @@ fn every_variable_and_flag_reaches_its_setting() {
         ("ROLEKEEPER_BCRYPT_COST", "12"),
         ("CREATE_TOKENS_FOR_USERS", "yes"),
         ("CREATE_TOKENS_FOR_USERS_SECRET", "hunter2"),
+        ("ROLEKEEPER_AUDIT_KEY_FILE", "/run/secrets/key"),
         ("ROLEKEEPER_LOG_FORMAT", "json"),
         ("ROLEKEEPER_LOG", "debug"),
         ("ROLEKEEPER_TEST_ANYTHING", "x"),
@@ -125,7 +126,7 @@ fn every_variable_and_flag_reaches_its_setting() {
          server.forwarded_count = 2\nserver.workers = 3\nserver.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\ncache.sessions = 50\n\
          administrator.username = root\nadministrator.password = (set)\nadministrator.email = root@example.org\n\
          administrator.name = Root\nadministrator.first_user_is_admin = true\n\
-         passwords.bcrypt_cost = 12\ntokens.create_for_users = true\ntokens.create_for_users_secret = (set)\nlog.format = json\nlog.filter = debug"
+         passwords.bcrypt_cost = 12\ntokens.create_for_users = true\ntokens.create_for_users_secret = (set)\naudit.key_file = /run/secrets/key\nlog.format = json\nlog.filter = debug"
     );
     assert_eq!(settings.administrator.password, Some(Secret::new("12345")), "digits stay text");
     assert_eq!(settings.server.local_url(), "http://127.0.0.1:7");

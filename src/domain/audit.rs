@@ -3,17 +3,23 @@
 //! A store receives the [`AuditContext`] with each mutating call, adds the [`Change`] it actually made, and writes both
 //! in the same transaction as the change. Nothing secret is ever part of either.
 
+mod effect;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::finding::Finding;
 use super::ids::{OrganizationId, PermissionId, RoleId, RoomId, UserId};
 use super::organization::OrganizationRole;
 use super::permission::Permission;
+use super::receipt::Pending;
+use super::recovery::RecoveryStep;
 use super::role::Role;
 use super::room::RoomKind;
 use super::room_change::Departure;
 use super::setting::Setting;
 use super::time::Timestamp;
+pub use effect::Effect;
 
 /// Who made a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +52,9 @@ pub struct AuditContext {
     /// What the caller gave as reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The receipt to write with the change. Not for the record.
+    #[serde(skip)]
+    pub receipt: Option<Pending>,
 }
 
 impl Change {
@@ -59,7 +68,13 @@ impl Change {
 impl AuditContext {
     /// A change that the server makes by itself.
     pub fn system(at: Timestamp) -> Self {
-        Self { actor: Actor::System, at, request_id: None, address: None, reason: None }
+        Self { actor: Actor::System, at, request_id: None, address: None, reason: None, receipt: None }
+    }
+
+    /// The same, where what comes of the change is a `U`, of which `make` makes what is answered.
+    #[must_use]
+    pub fn answered_with<U: 'static, T: 'static>(self, make: impl Fn(&U) -> T + Send + Sync + 'static) -> Self {
+        Self { receipt: self.receipt.map(|receipt| receipt.made_by(make)), ..self }
     }
 }
 
@@ -174,6 +189,10 @@ pub enum Change {
     OrganizationMemberAdded { organization: OrganizationId, user: UserId },
     /// Somebody left an organization, and lost these roles with it.
     OrganizationMemberRemoved { organization: OrganizationId, user: UserId, roles: Vec<RoleId> },
+    /// Something that was not as it should be was put right; the finding as it was then.
+    Repaired { repaired: Finding },
+    /// An operator made an account an active administrator, by these steps.
+    AdministratorRecovered { user: UserId, username: String, steps: Vec<RecoveryStep> },
 }
 
 /// One line of the record.

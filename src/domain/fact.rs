@@ -90,6 +90,10 @@ impl Change {
             | Self::PersonalTokenReplaced { user, .. }
             | Self::PersonalTokenRemoved { user, .. }
             | Self::BackupCodeUsed { user, .. } => vec![Fact::Account(user.clone())],
+            Self::Repaired { repaired } => repaired.facts(),
+            Self::AdministratorRecovered { user, .. } => {
+                vec![Fact::Roles, Fact::Rights, Fact::Account(user.clone()), Fact::Holders]
+            }
             // Roles in rooms, rooms and organizations are asked for each time.
             Self::RoleAssigned { room: Some(_), .. }
             | Self::RoleUnassigned { room: Some(_), .. }

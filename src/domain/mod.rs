@@ -4,10 +4,12 @@
 //! this crate. Whoever asks "may he?" or "can this role go?" (an endpoint, a dry run, a test) calls the same function.
 
 pub mod audit;
+pub mod audit_chain;
 pub mod capability;
 pub mod decide;
 pub mod fact;
 pub mod fields;
+pub mod finding;
 pub mod ids;
 pub mod login_failure;
 pub mod organization;
@@ -16,6 +18,7 @@ pub mod permission;
 pub mod preferences;
 pub mod profile;
 pub mod receipt;
+pub mod recovery;
 pub mod rights;
 pub mod role;
 pub mod room;

@@ -2,7 +2,11 @@
 //! the answer that it missed. What one is and when it ends is said here; keeping it together with the change is the
 //! business of the stores.
 
+use std::any::{Any, type_name};
+use std::fmt;
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -31,6 +35,13 @@ impl ReceiptKey {
     pub fn parse(user: &UserId, key: &str) -> Option<Self> {
         let fits = !key.is_empty() && key.len() <= MAX_KEY_BYTES && key.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self { user: user.clone(), key: key.to_owned() })
+    }
+
+    /// As [`ReceiptKey::parse`], where what is asked may hold a password: the key is part of the request's fingerprint
+    /// then, and is not kept itself, so that whoever reads a store cannot try passwords against fingerprints.
+    pub fn sealed(user: &UserId, key: &str) -> Option<Self> {
+        let Self { user, key } = Self::parse(user, key)?;
+        Some(Self { user, key: Fingerprint::of(&[b"sealed", key.as_bytes()]).0 })
     }
 }
 
@@ -87,6 +98,77 @@ pub struct Ticket {
     /// Tells this run from another one under the same key; fresh.
     pub run: String,
 }
+
+/// Makes the answer of what came of a change, if that is of the type that was expected.
+type RenderAny = dyn Fn(&dyn Any) -> Option<KeptAnswer> + Send + Sync;
+
+/// A receipt that goes along with whoever asks for a change, and is written in the transaction that puts the change on
+/// record. Clones are the same receipt.
+#[derive(Clone)]
+pub struct Pending {
+    /// The right to write it.
+    pub ticket: Ticket,
+    render: Arc<RenderAny>,
+    expected: &'static str,
+    written: Arc<AtomicBool>,
+}
+
+impl Pending {
+    /// A receipt whose answer `render` makes of a `T`; `None` when it cannot be made.
+    pub fn new<T: 'static>(ticket: Ticket, render: impl Fn(&T) -> Option<KeptAnswer> + Send + Sync + 'static) -> Self {
+        let render = Arc::new(move |outcome: &dyn Any| outcome.downcast_ref().and_then(&render));
+        Self { ticket, render, expected: type_name::<T>(), written: Arc::default() }
+    }
+
+    /// A receipt with this answer, whatever comes of the change.
+    pub fn of(ticket: Ticket, answer: KeptAnswer) -> Self {
+        let render = Arc::new(move |_: &dyn Any| Some(answer.clone()));
+        Self { ticket, render, expected: "anything", written: Arc::default() }
+    }
+
+    /// The same receipt, where what comes of the change is a `U` and `make` makes of it what the answer is made of.
+    #[must_use]
+    pub fn made_by<U: 'static, T: 'static>(self, make: impl Fn(&U) -> T + Send + Sync + 'static) -> Self {
+        let Self { ticket, render, written, .. } = self;
+        let render = Arc::new(move |outcome: &dyn Any| outcome.downcast_ref().and_then(|made| render(&make(made))));
+        Self { ticket, render, expected: type_name::<U>(), written }
+    }
+
+    /// The answer to keep, now that this came of the change; nothing else can be made of it (a defect, in words for the
+    /// log).
+    ///
+    /// # Errors
+    /// What was expected instead.
+    pub fn answer<T: 'static>(&self, outcome: &T) -> Result<KeptAnswer, String> {
+        let answer = (self.render)(outcome);
+        self.written.store(answer.is_some(), Ordering::Release);
+        answer.ok_or_else(|| format!("no answer is made of {}, but of {}", type_name::<T>(), self.expected))
+    }
+
+    /// What was made of an attempt that came to nothing does not count.
+    pub fn forget(&self) {
+        self.written.store(false, Ordering::Release);
+    }
+
+    /// Whether an answer was made of the change. Before the change is known to be durable it says nothing.
+    pub fn is_written(&self) -> bool {
+        self.written.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pending").field(&self.ticket).finish()
+    }
+}
+
+impl PartialEq for Pending {
+    fn eq(&self, other: &Self) -> bool {
+        self.ticket == other.ticket
+    }
+}
+
+impl Eq for Pending {}
 
 /// What is kept under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +250,29 @@ mod tests {
     fn parts_do_not_run_into_each_other() {
         assert_ne!(Fingerprint::of(&[b"ab", b"c"]), Fingerprint::of(&[b"a", b"bc"]));
         assert_eq!(Fingerprint::of(&[]).as_str().len(), 64);
+    }
+
+    #[test]
+    fn a_pending_receipt_is_made_of_what_it_expects_and_of_nothing_else() {
+        let ticket = Ticket { key: ReceiptKey::parse(&UserId::from_stored("u"), "k").unwrap(), run: "1".to_owned() };
+        let answer = |text: &String| KeptAnswer { status: 200, etag: None, content_type: None, body: text.clone() };
+        let of_text = Pending::new(ticket, move |text: &String| Some(answer(text)));
+        assert!(of_text.answer(&7_u64).is_err() && !of_text.is_written());
+        let of_number = of_text.clone().made_by(|number: &u64| number.to_string());
+        assert!(of_number.answer(&"7".to_owned()).is_err() && !of_text.is_written());
+        assert_eq!(of_number.answer(&7_u64).unwrap().body, "7");
+        assert!(of_text.is_written());
+        of_number.forget();
+        assert!(!of_text.is_written());
+    }
+
+    #[test]
+    fn a_sealed_key_does_not_show_what_it_was() {
+        let user = UserId::from_stored("u");
+        let sealed = ReceiptKey::sealed(&user, "k").unwrap();
+        assert_eq!(Some(&sealed), ReceiptKey::sealed(&user, "k").as_ref());
+        assert_ne!(Some(&sealed), ReceiptKey::sealed(&user, "l").as_ref());
+        assert!(sealed.key.len() == 64 && ReceiptKey::sealed(&user, "").is_none());
     }
 
     #[test]

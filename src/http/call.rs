@@ -4,14 +4,17 @@
 //!
 //! A handler names both the permission and the parameters in its signature, `Call<AccessPermissions, DeleteRole>`, and a
 //! [`Call`] or a [`Visit`] is the only way to reach the services, so a handler that forgets its check does not compile.
-//! What each error looks like is in `http::error`.
+//! What changes something takes a [`change::Change`], which is a `Call` that may come again. What each error looks like is
+//! in `http::error`.
 //!
 //! Every route behind a `Call` or a `Visit` is limited in its rate, unless its parameters say otherwise, and no other is;
 //! that is all of `/api/v1`. What was
 //! refused before it came to be counted (401, 403, 400 of a query or body) uses nothing up and tells no rate, as in the
 //! original: a client that is refused learns nothing of the workspace, its limits included.
 
+pub mod change;
 pub mod organization;
+mod turn;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -27,6 +30,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use self::turn::Body;
 use super::context::{address, counted_method, leave, origin};
 use super::error::ApiError;
 use super::kept::KeptAnswers;
@@ -223,20 +227,33 @@ impl<P: Requirement, I: Input> FromRequest for Call<P, I> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
+        let (request, mut body) = (request.clone(), Body::new(payload.take()));
         Box::pin(async move {
             let gate = gate(&request)?;
             let (caller, token) = authenticate(&gate.services, &request).await?;
-            authorize::<P>(&gate.services, &caller).await?;
-            let input: I = read_input(&request, payload).await?;
-            gate.count::<I>(&request, Some(&caller)).await?;
-            if I::SECOND_FACTOR {
-                let shown = second_factor(&request);
-                gate.services.require_second_factor(&caller, &shown, input.strictness()).await?;
-            }
-            let known = request.headers().get(IF_NONE_MATCH).cloned();
-            Ok(Self { gate, caller, input, token, known, rule: PhantomData })
+            Self::admit(gate, caller, token, &request, &mut body).await
         })
+    }
+}
+
+impl<P: Requirement, I: Input> Call<P, I> {
+    /// The checks that come after it is known who is calling.
+    async fn admit(
+        gate: web::Data<Gate>,
+        caller: Caller,
+        token: TokenText,
+        request: &HttpRequest,
+        body: &mut Body,
+    ) -> Result<Self, ApiError> {
+        authorize::<P>(&gate.services, &caller).await?;
+        let input: I = read_input(request, body).await?;
+        gate.count::<I>(request, Some(&caller)).await?;
+        if I::SECOND_FACTOR {
+            let shown = second_factor(request);
+            gate.services.require_second_factor(&caller, &shown, input.strictness()).await?;
+        }
+        let known = request.headers().get(IF_NONE_MATCH).cloned();
+        Ok(Self { gate, caller, input, token, known, rule: PhantomData })
     }
 }
 
@@ -270,10 +287,10 @@ impl<I: Input> FromRequest for Visit<I> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
+        let (request, mut body) = (request.clone(), Body::new(payload.take()));
         Box::pin(async move {
             let gate = gate(&request)?;
-            let (origin, input) = (origin(&request), read_input(&request, payload).await?);
+            let (origin, input) = (origin(&request), read_input(&request, &mut body).await?);
             let caller = recognize(&gate.services, &request).await?;
             gate.count::<I>(&request, caller.as_ref()).await?;
             Ok(Self { gate, origin, input, second_factor: second_factor(&request), caller })
@@ -321,14 +338,10 @@ async fn authorize<P: Requirement>(services: &Services, caller: &Caller) -> Resu
     if services.is_allowed_any(caller, P::ANY_OF).await? { Ok(()) } else { Err(ServiceError::Forbidden.into()) }
 }
 
-async fn read_input<I: Input>(request: &HttpRequest, payload: Payload) -> Result<I, ApiError> {
+async fn read_input<I: Input>(request: &HttpRequest, body: &mut Body) -> Result<I, ApiError> {
     let value = match I::SOURCE {
         Source::Query => Value::Object(parse_query(request.query_string())?),
-        Source::Body => {
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, read_body(payload)).await;
-            let bytes = bytes.map_err(|_| ApiError::BodyTooSlow)??;
-            parse_body(text(request.headers(), CONTENT_TYPE), &bytes)?
-        }
+        Source::Body => parse_body(text(request.headers(), CONTENT_TYPE), body.read().await?)?,
     };
     if I::PATH.is_empty() { I::accept(value) } else { I::accept_at(place(request, I::PATH), value) }
 }

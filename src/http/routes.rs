@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, web};
 
+use super::call::change::Changing;
 use super::call::organization::Asked;
 use super::call::{Guarded, Parameters};
 use super::openapi::{show_document, show_page};
@@ -15,7 +16,9 @@ use super::organizations::rule::Who;
 use super::public::{answer_not_found, answer_options, show_health, show_metrics, show_readiness};
 use super::requirement::Access;
 use super::rocketchat::rooms::{Channels, Groups};
-use super::rocketchat::{login, permissions, register, roles, rooms, settings, tokens, users, workspace};
+use super::rocketchat::{
+    audit as audit_log, login, permissions, register, roles, rooms, settings, tokens, users, workspace,
+};
 use crate::metrics::RouteMeter;
 
 /// Every operation.
@@ -30,8 +33,8 @@ pub fn operations() -> Vec<Operation> {
         get("/api/info", workspace::show_info, "The version of the API"),
         get("/api/v1/info", workspace::show_api_info, "The version of the API"),
         // Log-in.
-        post("/api/v1/login", login::login, "Log in"),
-        post("/api/v1/logout", login::logout, "End the token of this request"),
+        post_without_key("/api/v1/login", login::login, "Log in"),
+        post_without_key("/api/v1/logout", login::logout, "End the token of this request"),
         get("/api/v1/logout", login::logout, "End the token of this request"),
         get("/api/v1/me", login::show_me, "One's own account"),
         // Tokens.
@@ -58,8 +61,9 @@ pub fn operations() -> Vec<Operation> {
         post("/api/v1/permissions.update", permissions::update_permissions, "Replace the roles of some permissions"),
         post("/api/v1/permissions.addRole", permissions::grant_permission, "Grant a permission to a role"),
         post("/api/v1/permissions.removeRole", permissions::revoke_permission, "Revoke a permission from a role"),
+        get("/api/v1/audit.roles", audit_log::list_entries, "Who changed what, latest first"),
         // Accounts.
-        post("/api/v1/users.register", register::register, "Make an account for oneself"),
+        post_without_key("/api/v1/users.register", register::register, "Make an account for oneself"),
         post("/api/v1/users.create", users::create_user, "Create an account"),
         get("/api/v1/users.info", users::view_user, "An account"),
         get("/api/v1/users.list", users::list_users, "Accounts, page by page"),
@@ -224,6 +228,8 @@ pub struct Operation {
     pub access: Access,
     /// What it takes.
     pub parameters: Option<Parameters>,
+    /// Whether it takes an `Idempotency-Key`.
+    pub takes_key: bool,
     route: Route,
 }
 
@@ -281,7 +287,15 @@ where
     A: FromRequest + 'static,
 {
     let route = either_get().to(handler);
-    Operation { method: Method::GET, path, summary, access: Access::Everybody, parameters: None, route }
+    Operation {
+        method: Method::GET,
+        path,
+        summary,
+        access: Access::Everybody,
+        parameters: None,
+        takes_key: false,
+        route,
+    }
 }
 
 fn get<F, A>(path: &'static str, handler: F, summary: &'static str) -> Operation
@@ -292,7 +306,18 @@ where
     guarded::<A>(Method::GET, path, summary, either_get().to(handler))
 }
 
+/// Whatever changes something, and so may come again under a key.
 fn post<F, A>(path: &'static str, handler: F, summary: &'static str) -> Operation
+where
+    F: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + Guarded + Changing + 'static,
+{
+    Operation { takes_key: true, ..guarded::<A>(Method::POST, path, summary, web::post().to(handler)) }
+}
+
+/// What begins or ends a session or makes an account of one's own: nobody to bind a key to is there before, or after. A
+/// key is not looked at.
+fn post_without_key<F, A>(path: &'static str, handler: F, summary: &'static str) -> Operation
 where
     F: Handler<A, Output: Responder + 'static>,
     A: FromRequest + Guarded + 'static,
@@ -301,7 +326,7 @@ where
 }
 
 fn guarded<A: Guarded>(method: Method, path: &'static str, summary: &'static str, route: Route) -> Operation {
-    Operation { method, path, summary, access: A::ACCESS, parameters: Some(A::PARAMETERS), route }
+    Operation { method, path, summary, access: A::ACCESS, parameters: Some(A::PARAMETERS), takes_key: false, route }
 }
 
 #[cfg(test)]

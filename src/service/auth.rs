@@ -67,7 +67,7 @@ impl Services {
         if !user.active || !self.is_live(&token).await? {
             return Err(ServiceError::Unauthenticated);
         }
-        Ok(Caller { user, token, origin })
+        Ok(Caller { user, token, origin, receipt: None })
     }
 
     /// Whether the caller has the permission by his workspace roles (contract 8.1).

@@ -3,13 +3,16 @@
 //!
 //! No HTTP in here (statuses and texts are chosen in `http::error`) and no database.
 
+pub mod audit;
 pub mod auth;
+pub mod doctor;
 pub mod error;
 mod login_blocks;
 pub mod organizations;
 pub mod passwords;
 pub mod permissions;
 pub mod rates;
+pub mod recovery;
 pub mod registration;
 pub mod roles;
 pub mod rooms;
@@ -29,6 +32,7 @@ use crate::domain::audit::{Actor, AuditContext};
 use crate::domain::decide::Restrictions;
 use crate::domain::fact::MemoryReport;
 use crate::domain::ids::{PermissionId, RoleId};
+use crate::domain::receipt::Pending;
 use crate::domain::setting::{ALLOW_INFINITE_COUNT, DEFAULT_COUNT, UPPER_COUNT_LIMIT};
 use crate::domain::token::Token;
 use crate::domain::user::User;
@@ -73,6 +77,8 @@ pub struct Caller {
     pub token: Arc<Token>,
     /// Where from.
     pub origin: Origin,
+    /// The receipt to write with the change that he asks for, when he wants one.
+    pub receipt: Option<Pending>,
 }
 
 impl Caller {
@@ -128,11 +134,14 @@ impl Services {
             request_id: Some(origin.request_id.clone()),
             address: origin.address.clone(),
             reason: origin.reason.clone(),
+            receipt: None,
         }
     }
 
+    /// The circumstances of the one change that a request makes. What a store returns of it must be what the use case
+    /// returns, or else be made so ([`AuditContext::answered_with`]): the receipt is written where the change is.
     fn audit(&self, caller: &Caller) -> AuditContext {
-        self.context(&caller.user, &caller.origin)
+        AuditContext { receipt: caller.receipt.clone(), ..self.context(&caller.user, &caller.origin) }
     }
 
     /// How the store's memory of facts is doing, where it has one.

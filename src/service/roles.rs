@@ -3,6 +3,7 @@
 
 use super::error::{Late, RoleRefusal, UserRefusal};
 use super::{Caller, PageRequest, Result, ServiceError, Services};
+use crate::domain::audit::AuditContext;
 use crate::domain::ids::{RoleId, RoleRef, RoomId, is_nameable};
 use crate::domain::permission::{ACCESS_PERMISSIONS, ASSIGN_ADMIN_ROLE, VIEW_OTHER_USER_CHANNELS};
 use crate::domain::role::{ADMIN, Assignee, Assignment, NewRole, Place, Role, RoleDefinition, RoleScope, TrashedRole};
@@ -114,7 +115,7 @@ impl Services {
             None => self.role_to_assign(caller, &request, room.as_ref()).await?,
         };
         let assignee = Assignee { role: role.id.clone(), username: request.username, room };
-        match self.store.assign_role_to(&assignee, &self.audit(caller)).await {
+        match self.store.assign_role_to(&assignee, &self.audit_of(caller, &role)).await {
             Ok(()) => Ok(role),
             // Without a room nobody "has" a room role (step 4), so giving it again is a success without effect.
             Err(StoreError::Conflict(Conflict::RoleAlreadyHeld)) if is_roomless(&role, &assignee) => Ok(role),
@@ -142,7 +143,7 @@ impl Services {
             return Err(RoleRefusal::NotHeld.into());
         }
         let assignment = Assignment { role: id, user: user.id, room };
-        let taken = self.store.unassign_role(&assignment, &self.audit(caller)).await;
+        let taken = self.store.unassign_role(&assignment, &self.audit_of(caller, &role)).await;
         taken.map_err(|error| match error {
             StoreError::NotFound(Noun::Role) => RoleRefusal::NotFound.into(),
             StoreError::NotFound(Noun::User) => UserRefusal::NoSuchUsername.into(),
@@ -153,6 +154,12 @@ impl Services {
             other => ServiceError::from(other),
         })?;
         Ok(role)
+    }
+
+    /// The circumstances of a change after which the caller is shown the role.
+    fn audit_of(&self, caller: &Caller, role: &Role) -> AuditContext {
+        let role = role.clone();
+        self.audit(caller).answered_with(move |(): &()| role.clone())
     }
 
     /// Whether old clients may name a role by its name.

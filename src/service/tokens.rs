@@ -62,7 +62,9 @@ impl Services {
             Some(user) => UserId::parse(user).map_err(|_| TokenRefusal::NothingToEnd)?,
             None => caller.user.id.clone(),
         };
-        if !self.store.remove_all_tokens(&id, &self.audit(caller)).await? {
+        let whose = id.clone();
+        let by = self.audit(caller).answered_with(move |_: &bool| whose.clone());
+        if !self.store.remove_all_tokens(&id, &by).await? {
             return Err(TokenRefusal::NothingToEnd.into());
         }
         Ok(id)

@@ -5,6 +5,9 @@
 //! * A mutating method is one atomic business operation that takes its audit context with it: the change, its trash
 //!   copy, its `_updatedAt` (always `by.at`) and exactly one audit entry are durable before it returns, or nothing
 //!   happened. There are no transactions across calls.
+//! * A change that is put on record and whose context brings a receipt (`by.receipt`) writes the answer made of what the
+//!   method returns under that receipt, in the same transaction, or is refused with `Organization(OutOfTurn)` when the
+//!   ticket does not count any more. That refusal comes last.
 //! * A refusal changes nothing and leaves no audit entry. The refusal with the lowest place in a method's list of
 //!   errors wins when several apply.
 //! * A decision is made on the data inside the operation, never on what the caller has read before.
@@ -14,7 +17,9 @@
 //! What does not belong here: who may do what (`service`), and how it looks on the wire (`http`).
 
 pub mod accounts;
+pub mod audit;
 pub mod cached;
+pub mod check;
 pub mod error;
 pub mod feed;
 pub mod mongo;
@@ -30,7 +35,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::domain::audit::{AuditContext, AuditEntry};
+use crate::domain::audit::AuditContext;
 use crate::domain::fact::MemoryReport;
 use crate::domain::ids::{PermissionId, RoleId, RoleRef, RoomId, UserId};
 use crate::domain::login_failure::{AccountKey, FailureCount, Limits, LoginFailure};
@@ -44,6 +49,8 @@ use crate::domain::totp::{BackupCodeHash, TotpSecret};
 use crate::domain::user::{Activation, Membership, NewUser, PasswordHash, User};
 
 pub use accounts::{UserChangeStore, UserDirectory};
+pub use audit::{AuditStore, Period};
+pub use check::{CheckStore, Found};
 pub use error::{Conflict, Noun, OrganizationConflict, Result, StoreError, Unique};
 pub use feed::{Feed, Listener};
 pub use organizations::{Order, OrganizationStore, ReceiptStore};
@@ -418,13 +425,6 @@ pub trait SettingStore {
     /// # Errors
     /// `Conflict(UnknownRole)` with the first role that the value names and that does not exist.
     async fn set_setting(&self, setting: Setting, value: &Value, by: &AuditContext) -> Result<()>;
-}
-
-/// The record of changes.
-#[async_trait]
-pub trait AuditStore {
-    /// The latest entries, newest first (by the order in which they were committed), at most `limit`.
-    async fn list_audit_entries(&self, limit: u64) -> Result<Vec<AuditEntry>>;
 }
 
 /// What every workspace has from the start.

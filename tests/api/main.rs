@@ -37,6 +37,7 @@ macro_rules! on_every_store {
     };
 }
 
+mod audit;
 mod authorization;
 mod authorization_organizations;
 mod bodies;
@@ -47,6 +48,9 @@ mod examples;
 mod facts;
 mod holders;
 mod hostile;
+mod idempotency;
+mod idempotency_cut;
+mod idempotency_routes;
 mod login;
 mod login_blocks;
 mod me;

@@ -122,6 +122,7 @@ async fn of_many_with_the_same_name_one_is_made(server: &TestServer) {
         }
     }
     assert_eq!(admin.get("roles.list").await.ok()["roles"].as_array().unwrap().len(), 12 + 10);
+    server.assert_sound().await;
 }
 
 async fn of_two_administrators_one_stays(server: &TestServer) {
@@ -141,6 +142,7 @@ async fn of_two_administrators_one_stays(server: &TestServer) {
         assert_eq!(holders.users, 1);
         last = holders.names[0].clone();
     }
+    server.assert_sound().await;
 }
 
 on_every_store!(

@@ -45,6 +45,15 @@ impl Reply {
         assert_eq!(self.status, 200, "{self:?}");
         self.body
     }
+
+    /// Asserts that the store could not answer, said as this surface says it, with the time after which to try again.
+    pub fn assert_unavailable(&self) {
+        assert_eq!(self.status, 503, "{self:?}");
+        assert_eq!(self.body["success"], json!(false), "{self:?}");
+        assert!(self.body["error"].is_string(), "{self:?}");
+        let seconds = self.retry_after.as_ref().map(|text| text.parse::<u32>());
+        assert!(matches!(seconds, Some(Ok(1..))), "{self:?}");
+    }
 }
 
 impl Session {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::client::{Reply, Session};
+use crate::client::Session;
 use crate::facts::{Facts, Source};
 use crate::support::mongod::{Mongod, Options};
 use crate::support::process::Launch;
@@ -109,7 +109,7 @@ impl Worker {
             }
         };
         if reply.status == 503 {
-            assert_unavailable(&reply);
+            reply.assert_unavailable();
             return Err(Trouble::Unavailable);
         }
         let body = reply.ok();
@@ -129,14 +129,6 @@ impl Worker {
         let kept = kept.filter_map(|life| life.id.as_deref());
         ["admin"].into_iter().chain(kept).chain(current).collect()
     }
-}
-
-/// The surface's own envelope, and when to come back.
-fn assert_unavailable(reply: &Reply) {
-    assert_eq!(reply.body["success"], json!(false), "{reply:?}");
-    assert!(reply.body["error"].is_string(), "{reply:?}");
-    let seconds = reply.retry_after.as_ref().map(|text| text.parse::<u32>());
-    assert!(matches!(seconds, Some(Ok(1..))), "{reply:?}");
 }
 
 /// The clients between rounds.
@@ -296,7 +288,7 @@ async fn acknowledged_changes_survive_a_kill_of_mongodb_and_the_server_recovers_
     let outsider = Session::with_limit(&server.url(), LONGEST_ANSWER);
     let reply = outsider.post("login", &json!({"user": "admin", "password": PASSWORD})).await.unwrap();
     assert_eq!(reply.status, 503, "{reply:?}");
-    assert_unavailable(&reply);
+    reply.assert_unavailable();
     let told = crew.told.load(Ordering::SeqCst);
     assert_eq!(outsider.get_path("/ready").await.unwrap().status, 503);
     assert_eq!(outsider.get_path("/health").await.unwrap().status, 200);

@@ -6,11 +6,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
+mod backup;
 mod client;
 mod describe;
+mod disk;
+mod doctor;
 mod durability;
 mod facts;
 mod logging;
+mod recover_admin;
 mod refuse;
 mod start;
 mod stop;

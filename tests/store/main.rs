@@ -54,8 +54,11 @@ macro_rules! on_every_backend {
 }
 
 mod audit;
+mod audit_chain;
+mod audit_tampering;
 mod cached;
 mod changes;
+mod check;
 mod directory;
 mod documents;
 mod holders;
@@ -71,6 +74,7 @@ mod plans;
 mod race;
 mod race_admins;
 mod receipts;
+mod recovery;
 mod roles;
 mod room_changes;
 mod room_members;

@@ -89,6 +89,7 @@ async fn no_round_leaves_a_holder_of_a_role_that_is_gone(backend: Backend) {
     for number in 0..ROUNDS {
         assert!(!field.is_violated_by_round(number).await, "round {number}");
     }
+    field.test.assert_sound().await;
     field.test.finish().await;
 }
 

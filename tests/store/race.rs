@@ -182,6 +182,7 @@ async fn no_round_leaves_a_name_of_a_role_that_is_gone(backend: Backend) {
         given += outcome.given;
     }
     println!("{ROUNDS} rounds: the role was deleted in {deleted}, and given {given} times");
+    field.test.assert_sound().await;
     field.test.finish().await;
 }
 

@@ -78,6 +78,7 @@ async fn one_always_stays(backend: Backend) {
     for number in 0..ROUNDS {
         assert_eq!(round(&test, number).await, 1, "round {number}");
     }
+    test.assert_sound().await;
     test.finish().await;
 }
 

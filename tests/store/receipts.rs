@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use rolekeeper::clock::Clock as _;
+use rolekeeper::domain::audit::AuditContext;
 use rolekeeper::domain::ids::UserId;
 use rolekeeper::domain::organization::{CountedRole, RoleChange};
-use rolekeeper::domain::receipt::{Fingerprint, Found, KEPT_MS, KeptAnswer, RUNNING_MS, ReceiptKey, Ticket};
+use rolekeeper::domain::receipt::{Fingerprint, Found, KEPT_MS, KeptAnswer, Pending, RUNNING_MS, ReceiptKey, Ticket};
+use rolekeeper::domain::role::{Role, RoleScope};
 use rolekeeper::store::organizations::Keep;
-use rolekeeper::store::{Order, OrganizationConflict};
+use rolekeeper::store::{Order, OrganizationConflict, StoreError};
 use tokio::task::JoinSet;
 
-use crate::fixtures::nobody;
+use crate::fixtures::{definition, nobody};
 use crate::support::stores::TestStore;
 
 fn ticket(key: &str, run: &str) -> Ticket {
@@ -108,6 +110,55 @@ fn two_of(ticket: &Ticket) -> Ticket {
     Ticket { run: "2".to_owned(), ..ticket.clone() }
 }
 
+/// What goes along with whoever asks for a change, made of the role that comes of it.
+fn pending(ticket: &Ticket) -> Pending {
+    Pending::new(ticket.clone(), |made: &Role| Some(answer(&made.name)))
+}
+
+impl TestStore {
+    fn by_with(&self, receipt: Pending) -> AuditContext {
+        AuditContext { receipt: Some(receipt), ..self.by() }
+    }
+}
+
+async fn what_goes_along_is_written_with_what_is_put_on_record(test: &TestStore) {
+    let (one, two, same) = (ticket("k", "1"), ticket("k", "2"), request("a"));
+    assert_eq!(test.take(&one, &same).await, Found::Vacant);
+    let by = test.by_with(pending(&one));
+    let made = test.store.create_role(test.new_role("One", RoleScope::Users), &by).await.unwrap();
+    assert_eq!(test.take(&two, &same).await, Found::Answered(answer("One")));
+    assert!(by.receipt.as_ref().unwrap().is_written());
+    let entry = test.store.list_audit_entries(1).await.unwrap().remove(0);
+    assert_eq!((&entry.context.at, &entry.context.receipt), (&by.at, &None), "the record does not tell of it");
+    // The same run once more, and a run that never had the place: nothing happens.
+    for without in [&one, &two, &ticket("other", "1")] {
+        let by = test.by_with(pending(without));
+        let refused = test.store.update_role(&made.id, definition("Two", RoleScope::Users), &by);
+        test.refuses(OrganizationConflict::OutOfTurn, refused).await;
+        let (by, id) = (test.by_with(Pending::of(without.clone(), answer("gone"))), made.id.clone());
+        test.refuses(OrganizationConflict::OutOfTurn, test.store.delete_role(&id, &by)).await;
+    }
+}
+
+async fn what_goes_along_waits_for_a_change(test: &TestStore) {
+    let (one, same) = (ticket("k", "1"), request("a"));
+    assert_eq!(test.take(&one, &same).await, Found::Vacant);
+    // A refusal, and a success that leaves nothing on record.
+    let by = test.by_with(pending(&one));
+    assert!(test.store.create_role(test.new_role("admin", RoleScope::Users), &by).await.is_err());
+    let whole = test.by_with(Pending::of(one.clone(), answer("whole")));
+    assert!(!test.store.remove_all_tokens(&nobody(), &whole).await.unwrap());
+    assert_eq!(test.take(&two_of(&one), &same).await, Found::Running);
+    // What no answer can be made of is not done.
+    let by = test.by_with(pending(&one).made_by(|number: &u64| number.to_string()));
+    let failed = test.store.create_role(test.new_role("Other", RoleScope::Users), &by).await;
+    assert!(matches!(failed, Err(StoreError::Backend(_))), "{failed:?}");
+    assert_eq!(test.take(&two_of(&one), &same).await, Found::Running);
+    let by = test.by_with(pending(&one));
+    test.store.create_role(test.new_role("Other", RoleScope::Users), &by).await.unwrap();
+    assert_eq!(test.take(&two_of(&one), &same).await, Found::Answered(answer("Other")));
+}
+
 async fn of_many_one_finds_the_place_vacant(test: &TestStore) {
     for round in 0..20 {
         let key = format!("k{round}");
@@ -134,5 +185,7 @@ on_every_backend![
     an_answer_is_found_by_the_same_request_for_a_day,
     a_place_is_given_up_or_taken_over,
     a_change_and_its_receipt_are_one,
+    what_goes_along_is_written_with_what_is_put_on_record,
+    what_goes_along_waits_for_a_change,
     of_many_one_finds_the_place_vacant,
 ];

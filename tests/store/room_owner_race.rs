@@ -67,6 +67,7 @@ async fn one_owner_stays_in_every_round(backend: Backend) {
     for number in 0..ROUNDS {
         assert_eq!(round(&test, Way::Take, number, &ann, &bob).await, 1, "round {number}");
     }
+    test.assert_sound().await;
     test.finish().await;
 }
 

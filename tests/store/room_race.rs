@@ -148,6 +148,7 @@ async fn one_of_two_owners_stays(backend: Backend) {
         let members = field.members(&room).await;
         assert_eq!(field.test.store.find_room(&room.id).await.unwrap().unwrap().members, members, "round {round}");
     }
+    field.test.assert_sound().await;
     field.test.finish().await;
 }
 
@@ -209,6 +210,7 @@ async fn a_role_and_its_holder_go_together(backend: Backend) {
         assert_eq!(field.roles(&room, &field.cyd).await, None, "round {round}");
     }
     println!("{ROUNDS} rounds: the role was deleted in {deleted}");
+    field.test.assert_sound().await;
     field.test.finish().await;
 }
 
@@ -252,6 +254,7 @@ async fn a_deleted_room_keeps_nobody(backend: Backend) {
         assert!(field.test.store.role_usage(&scout.id).await.unwrap().is_free(), "round {round}");
     }
     println!("{ROUNDS} rounds: somebody came in {added} times and got a role {assigned} times before the room went");
+    field.test.assert_sound().await;
     field.test.finish().await;
 }
 

@@ -12,8 +12,11 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::server::{Place, TestServer};
 use super::stores::Raw;
 
-/// Collections that go on by themselves: signs of life of the nodes, and what the server notes of questions.
-const PASSING: [&str; 2] = ["rolekeeper_nodes", "system.profile"];
+/// Collections that go on by themselves: signs of life of the nodes, the newest entries of the record, which gets its seals
+/// a moment after the changes, and what the server notes of questions.
+const PASSING: [&str; 3] = ["rolekeeper_nodes", "rolekeeper_audit_heads", "system.profile"];
+/// Fields of the record that come a moment later.
+const SEALS: [&str; 2] = ["sealed", "chain"];
 
 /// Each table or collection with its rows in order.
 pub type Dump = BTreeMap<String, Vec<String>>;
@@ -31,7 +34,8 @@ impl TestServer {
     }
 }
 
-fn of_file(path: &std::path::Path) -> Dump {
+/// What the file of an embedded store holds.
+pub fn of_file(path: &std::path::Path) -> Dump {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
     let mut statement = connection.prepare(names).unwrap();
@@ -55,7 +59,8 @@ fn written(value: ValueRef<'_>) -> String {
     }
 }
 
-async fn of_database(database: &Database) -> Dump {
+/// What a database holds.
+pub async fn of_database(database: &Database) -> Dump {
     let mut dump = Dump::new();
     for name in database.list_collection_names().await.unwrap() {
         if PASSING.contains(&name.as_str()) {
@@ -64,7 +69,9 @@ async fn of_database(database: &Database) -> Dump {
         let mut cursor = database.collection::<Document>(&name).find(doc! {}).sort(doc! { "_id": 1 }).await.unwrap();
         let rows = dump.entry(name).or_default();
         while cursor.advance().await.unwrap() {
-            rows.push(format!("{:?}", cursor.current()));
+            let mut row = cursor.deserialize_current().unwrap();
+            SEALS.iter().for_each(|field| drop(row.remove(field)));
+            rows.push(format!("{row:?}"));
         }
     }
     dump

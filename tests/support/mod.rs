@@ -10,5 +10,6 @@ pub mod process;
 pub mod profile;
 pub mod raw;
 pub mod server;
+pub mod soundness;
 pub mod stores;
 pub mod wheel;

@@ -262,10 +262,14 @@ fn in_words(error: mongodb::error::Error) -> String {
 /// The URL of a database that no other test has, on the server that the tests of this process share.
 pub fn fresh_database_url() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let database = format!("rolekeeper_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
+    url_of(&format!("rolekeeper_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst)))
+}
+
+/// The URL of that database on the same server.
+pub fn url_of(database: &str) -> String {
     match std::env::var(ADDRESS_VARIABLE) {
-        Ok(address) if !address.is_empty() => with_database(&address, &database),
-        _ => shared().url(&database),
+        Ok(address) if !address.is_empty() => with_database(&address, database),
+        _ => shared().url(database),
     }
 }
 

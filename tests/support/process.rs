@@ -20,12 +20,14 @@ const RATE_LIMITER: &str = "OVERWRITE_SETTING_API_Enable_Rate_Limiter";
 pub struct Launch {
     arguments: Vec<OsString>,
     environment: BTreeMap<String, OsString>,
+    /// What a shell does before it becomes the program.
+    before: Option<&'static str>,
 }
 
 impl Launch {
     /// With an empty environment: nothing of the machine that runs the tests reaches the program.
     pub fn new() -> Self {
-        Self { arguments: Vec::new(), environment: BTreeMap::new() }
+        Self { arguments: Vec::new(), environment: BTreeMap::new(), before: None }
     }
 
     /// A server on a free port whose embedded store is in `directory`. Rates are not limited.
@@ -56,8 +58,23 @@ impl Launch {
         self
     }
 
+    /// Has a shell do something first, with effects that a process inherits.
+    pub fn after(mut self, script: &'static str) -> Self {
+        self.before = Some(script);
+        self
+    }
+
+    fn command(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_rolekeeper");
+        let Some(before) = self.before else { return Command::new(program) };
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!(r#"{before}; exec "$0" "$@""#), program]);
+        shell
+    }
+
     fn spawn(&self) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rolekeeper"))
+        let mut child = self
+            .command()
             .args(&self.arguments)
             .env_clear()
             .envs(&self.environment)
@@ -152,6 +169,11 @@ impl Process {
     /// Where it listens, as the beginning of a URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.running.child.id()
     }
 
     /// Sends it a signal: `TERM`, `INT`.

@@ -168,7 +168,7 @@ impl Start {
             handle = Some(opened);
         }
         let settings = config::load(&Flags::default(), &environment).unwrap();
-        let sources = Sources { clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
+        let sources = Sources { clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _, ..Sources::default() };
         let mut app = App::build(&settings, sources).await?;
         let (base, announcement) = (format!("http://127.0.0.1:{}", app.port()), app.announcement());
         app.facts().until_live().await;

@@ -11,7 +11,7 @@ use rolekeeper::domain::ids::UserId;
 use rolekeeper::store::cached::CachedStore;
 use rolekeeper::store::mongo::MongoStore;
 use rolekeeper::store::sqlite::{Location, SqliteStore};
-use rolekeeper::store::{Listener, Store};
+use rolekeeper::store::{CheckStore, Listener, Store};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -57,6 +57,8 @@ pub enum Raw {
 pub struct TestStore {
     /// What is tested.
     pub store: Arc<dyn Store>,
+    /// The same, as it is examined and repaired.
+    pub keeper: Arc<dyn CheckStore>,
     /// What time it is for [`TestStore::by`].
     pub clock: Arc<TestClock>,
     /// Where the store's ids come from.
@@ -66,7 +68,7 @@ pub struct TestStore {
     /// Where facts are kept: what would tell of changes that are made past the traits.
     facts: Option<Facts>,
     // Removed with the store.
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
 }
 
 /// A store's facts in memory and who follows the changes.
@@ -115,14 +117,8 @@ async fn keeping_facts(test: TestStore) -> TestStore {
 
 fn sqlite(location: Location, clock: Arc<TestClock>, ids: Arc<TestIds>, directory: Option<TempDir>) -> TestStore {
     let store = Arc::new(SqliteStore::open(location, Arc::clone(&ids) as Arc<dyn Ids>).unwrap());
-    TestStore {
-        store: Arc::clone(&store) as _,
-        clock,
-        ids,
-        raw: Raw::Sqlite(store),
-        facts: None,
-        _directory: directory,
-    }
+    let (plain, keeper) = (Arc::clone(&store) as _, Arc::clone(&store) as _);
+    TestStore { store: plain, keeper, clock, ids, raw: Raw::Sqlite(store), facts: None, directory }
 }
 
 async fn mongo(locks: RoleLocks, clock: Arc<TestClock>, ids: Arc<TestIds>) -> TestStore {
@@ -134,11 +130,11 @@ async fn mongo(locks: RoleLocks, clock: Arc<TestClock>, ids: Arc<TestIds>) -> Te
         RoleLocks::Off => MongoStore::connect_without_role_locks(&url, for_store).await,
         RoleLocks::OnAsIfSharded => MongoStore::connect_as_if_sharded(&url, for_store).await,
     };
-    let store = store.unwrap();
+    let store = Arc::new(store.unwrap());
     let database = profile::database(&url).await;
     profile::watch(&database).await;
     let raw = Raw::Mongo(database);
-    TestStore { store: Arc::new(store), clock, ids, raw, facts: None, _directory: None }
+    TestStore { store: Arc::clone(&store) as _, keeper: store, clock, ids, raw, facts: None, directory: None }
 }
 
 /// The id of the account that [`TestStore::by`] names.
@@ -153,6 +149,7 @@ impl TestStore {
             request_id: Some("req-1".to_owned()),
             address: Some("192.0.2.7".to_owned()),
             reason: None,
+            receipt: None,
         }
     }
 
@@ -160,6 +157,11 @@ impl TestStore {
     pub fn later(&self) -> AuditContext {
         self.clock.advance(1_000);
         self.by()
+    }
+
+    /// Where the store's file is, if it has one.
+    pub fn file(&self) -> Option<std::path::PathBuf> {
+        self.directory.as_ref().map(|directory| directory.path().join("rolekeeper.db"))
     }
 
     /// Tells that something was changed past the traits, as it would be told of other writers a little later.

@@ -62,6 +62,7 @@ impl Statements {
         change.insert("at", DateTime::now());
         change.insert("request_id", ObjectId::new().to_hex());
         change.insert("address", "127.0.0.1");
+        change.insert("sealed", false);
         self.collection("rolekeeper_audit").insert_one(change).session(session).await?;
         Ok(())
     }

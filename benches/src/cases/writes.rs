@@ -149,7 +149,10 @@ async fn bare_assignments(data: &Arc<Data>, count: usize) -> Result<Round> {
             let mut statements = SqliteStatements::new(data.place.connection()?);
             let assignments = tokio::task::spawn_blocking(move || {
                 let role = statements.create_roles(1)?.remove(0);
-                sqlite::drive(count, |number| statements.assign_role(&user_id(number as u64), &role))
+                sqlite::drive(count, |number| {
+                    let number = number as u64;
+                    statements.assign_role(&username(number), &user_id(number), &role)
+                })
             });
             assignments.await?
         }

@@ -13,22 +13,20 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
-use super::{BODY_TIMEOUT, Gate, gate, origin, read_body, text};
+use super::turn::{Body, HeldTurn, IDEMPOTENCY_KEY, key_text};
+use super::{Gate, gate, origin, text};
 use crate::domain::organization::Precondition;
-use crate::domain::receipt::{Fingerprint, KeptAnswer, Ticket};
+use crate::domain::receipt::{Fingerprint, KeptAnswer, ReceiptKey};
 use crate::domain::token::TokenText;
-use crate::http::error::ApiError;
 use crate::http::organizations::body::{Field, Input, Source, read_body as parse_body, read_query};
-use crate::http::organizations::error::{Cause, Failure, Form, Reply, Trace, log_defect, respond};
+use crate::http::organizations::error::{Cause, Failure, Form, Reply, Trace, respond};
 use crate::http::organizations::rule::{Place as _, Rule, Who};
 use crate::service::error::OrganizationRefusal;
-use crate::service::organizations::receipts::Turn;
 use crate::service::organizations::{Keep, Render, Terms};
 use crate::service::rates::Rate;
 use crate::service::{Caller, Result, ServiceError, Services};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What can be read from the signature of a handler of this surface.
 pub trait Asked {
@@ -142,42 +140,8 @@ impl<R: Rule> Ask<R> {
             return Err(failure);
         };
         let answer = failure.answer();
-        match self.gate.services.keep_answer(&turn.ticket, &answer).await {
-            Ok(()) => turn.end(),
-            // Asked again, the request is simply done again: it has changed nothing.
-            Err(error) => log_defect(&error.into()),
-        }
+        turn.keep(&answer).await;
         Ok(failure.respond_with(&answer))
-    }
-}
-
-/// The turn of a request with a key. Whatever way the request ends without an answer that is kept (a refusal on the way
-/// in, a client that went away, a store that did not answer), the turn is given up.
-struct HeldTurn {
-    services: Arc<Services>,
-    ticket: Ticket,
-    over: bool,
-}
-
-impl HeldTurn {
-    /// The answer is kept.
-    fn end(mut self) {
-        self.over = true;
-    }
-}
-
-impl Drop for HeldTurn {
-    fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.over {
-            return;
-        }
-        let (services, ticket) = (Arc::clone(&self.services), self.ticket.clone());
-        runtime.spawn(async move {
-            if let Err(error) = services.give_turn_up(&ticket).await {
-                log::warn!("a key stays taken for a minute: {error}");
-            }
-        });
     }
 }
 
@@ -209,7 +173,7 @@ async fn admit<R: Rule, I: Input>(
     trace: Trace,
 ) -> std::result::Result<Request<R, I>, Cause> {
     let caller = authenticate(&gate.services, request).await?;
-    let mut body = Body { payload: Some(payload), bytes: web::BytesMut::new() };
+    let mut body = Body::new(payload);
     let turn = take_turn(&gate, request, &caller, &mut body).await?;
     let place = enter::<R>(&gate.services, request, &caller).await?;
     let input = match I::SOURCE {
@@ -223,22 +187,6 @@ async fn admit<R: Rule, I: Input>(
     let (role, user) = (in_path(request, "role_id"), in_path(request, "user_id"));
     let expected = expected(request.headers());
     Ok(Request { ask: Ask { gate, trace, turn, expected, caller, place, role, user }, input })
-}
-
-/// The body, read when it is first asked for.
-struct Body {
-    payload: Option<Payload>,
-    bytes: web::BytesMut,
-}
-
-impl Body {
-    async fn read(&mut self) -> std::result::Result<&[u8], ApiError> {
-        if let Some(payload) = self.payload.take() {
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, read_body(payload)).await;
-            self.bytes = bytes.map_err(|_| ApiError::BodyTooSlow)??;
-        }
-        Ok(&self.bytes)
-    }
 }
 
 async fn authenticate(services: &Services, request: &HttpRequest) -> Result<Caller> {
@@ -266,11 +214,10 @@ async fn take_turn(
         return Ok(None);
     }
     let fingerprint = fingerprint(request, body.read().await?);
-    let services = Arc::clone(&gate.services);
-    // A key that is no text is refused like an empty one.
-    match services.take_turn(caller, key.to_str().unwrap_or_default(), &fingerprint).await? {
-        Turn::Go(ticket) => Ok(Some(HeldTurn { services, ticket, over: false })),
-        Turn::Again(answer) => {
+    let key = ReceiptKey::parse(&caller.user.id, key_text(key));
+    match HeldTurn::take(&gate.services, key, &fingerprint).await? {
+        Ok(turn) => Ok(Some(turn)),
+        Err(answer) => {
             gate.count_as(Rate::Ordinary, request, Some(caller)).await?;
             Err(Cause::Again(answer))
         }

@@ -9,6 +9,7 @@ mod login;
 mod organizations;
 mod passwords;
 mod permissions;
+mod receipts;
 mod roles;
 mod room_changes;
 mod rooms;
@@ -20,7 +21,7 @@ mod users;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
 
@@ -28,10 +29,15 @@ use super::answer;
 use super::rocketchat::body::BodyProblem;
 use super::rocketchat::query::QueryProblem;
 use super::rocketchat::shape::Source;
+use crate::domain::receipt::KeptAnswer;
 use crate::service::ServiceError;
+use crate::service::error::OrganizationRefusal;
 
 /// Seconds after which a client may try again when the store could not answer.
 const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Says of an answer that it was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Why a custom field of an account or a room is refused.
 const FIELD_NAMES: &str = "Names of custom fields must not be empty, begin with $, or contain a dot or a zero byte";
@@ -61,6 +67,8 @@ pub enum ApiError {
         /// The validator's text.
         problem: String,
     },
+    /// The request was here before, and got this.
+    Again(KeptAnswer),
 }
 
 impl From<ServiceError> for ApiError {
@@ -89,6 +97,7 @@ impl fmt::Display for ApiError {
             Self::Query(problem) => problem.fmt(f),
             Self::TooManyRequests { seconds } => write!(f, "too many requests; {seconds} seconds to wait"),
             Self::Shape { problem, .. } => f.write_str(problem),
+            Self::Again(answer) => write!(f, "answered before, with {}", answer.status),
         }
     }
 }
@@ -133,6 +142,10 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, body)
     }
 
+    fn into_kept(self) -> KeptAnswer {
+        KeptAnswer { status: self.status.as_u16(), etag: None, content_type: None, body: self.body.to_string() }
+    }
+
     fn details(mut self, details: Value) -> Self {
         if let Value::Object(body) = &mut self.body {
             body.insert("details".to_owned(), details);
@@ -143,10 +156,18 @@ impl Refusal {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        refusal(self).status
+        match self {
+            Self::Again(answer) => status_of(answer),
+            error => refusal(error).status,
+        }
     }
 
     fn error_response(&self) -> HttpResponse {
+        if let Self::Again(answer) = self {
+            let mut response = answer::with_headers(status_of(answer));
+            response.insert_header(answer::JSON).insert_header((REPLAYED, HeaderValue::from_static("true")));
+            return response.body(answer.body.clone());
+        }
         log_defect(self);
         let refusal = refusal(self);
         let mut response = answer::json(refusal.status, &refusal.body);
@@ -155,6 +176,32 @@ impl ResponseError for ApiError {
         }
         response
     }
+}
+
+impl ApiError {
+    /// Whether the same request would be answered like this again unless something else changes first. Then it can be
+    /// kept under the request's key.
+    pub fn is_settled(&self) -> bool {
+        let is_about_the_key = matches!(
+            self,
+            Self::Service(ServiceError::Organization(OrganizationRefusal::KeyRunning | OrganizationRefusal::KeyReused))
+        );
+        !self.status_code().is_server_error() && !is_about_the_key
+    }
+
+    /// The answer as it is sent, to be kept.
+    pub fn to_kept(&self) -> KeptAnswer {
+        refusal(self).into_kept()
+    }
+}
+
+/// What is kept of a success that showed a secret.
+pub fn kept_secret() -> KeptAnswer {
+    receipts::secret_shown().into_kept()
+}
+
+fn status_of(answer: &KeptAnswer) -> StatusCode {
+    StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn log_defect(error: &ApiError) {
@@ -177,6 +224,7 @@ fn refusal(error: &ApiError) -> Refusal {
             Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, problem.to_string())
         }
         ApiError::Body(problem) => Refusal::validation(problem.to_string(), "invalid-params"),
+        ApiError::Again(answer) => Refusal::plain(status_of(answer), ""),
         ApiError::BodyCutShort => Refusal::validation(error.to_string(), "invalid-params"),
         ApiError::BodyTooSlow => Refusal::plain(StatusCode::REQUEST_TIMEOUT, error.to_string()),
         ApiError::Query(_) => Refusal::text("Invalid query parameters"),

@@ -13,6 +13,7 @@ pub(super) const TAGS: &[(&str, &str)] = &[
     ("session", "Log in, log out, and who one is."),
     ("roles", "Roles: what there is, who holds them, giving and taking them."),
     ("permissions", "What each role may do."),
+    ("audit", "Who changed what."),
     ("users", "Accounts."),
     ("channels", "Public rooms and the roles in them."),
     ("groups", "Private rooms and the roles in them."),

@@ -16,6 +16,7 @@ use super::examples::Example;
 use super::responses::{self, example_key};
 use super::{names, schema};
 use crate::domain::permission::API_BYPASS_RATE_LIMIT;
+use crate::domain::receipt::MAX_KEY_BYTES;
 use crate::domain::setting::{Kind as SettingKind, RATE_LIMIT_TIME, Setting};
 use crate::http::call::Parameters;
 use crate::http::kept;
@@ -36,7 +37,7 @@ const ESCAPED: &AsciiSet =
 pub(super) fn describe(route: &routes::Operation, id: String, examples: &[Example]) -> Operation {
     let taken: Vec<_> = in_path(route.path).collect();
     let is_limited = route.parameters.as_ref().is_some_and(|parameters| !rate(parameters.rate).is_null());
-    let answers = responses::of(route.access, route.parameters.as_ref(), is_limited, examples);
+    let answers = responses::of(route, is_limited, examples);
     let operation = OperationBuilder::new()
         .operation_id(Some(id))
         .tag(names::tag(route.path))
@@ -47,6 +48,7 @@ pub(super) fn describe(route: &routes::Operation, id: String, examples: &[Exampl
         .request_body(route.parameters.as_ref().and_then(|parameters| body(parameters, &taken, examples)))
         .extensions(Some(extensions(route, examples)));
     let parameters = path_parameters(&taken, examples).chain(query_parameters(route, &taken, examples));
+    let parameters = parameters.chain(route.takes_key.then(idempotency_key));
     parameters.fold(operation, OperationBuilder::parameter).build()
 }
 
@@ -171,6 +173,24 @@ pub(super) fn path_parameters<'a>(
             .example(examples.iter().find_map(|example| example.path.get(*name).cloned()))
             .build()
     })
+}
+
+/// The key under which a request may come again.
+pub(super) fn idempotency_key() -> Parameter {
+    let text = "Of your choice, new for each change and hard to guess: the same request under the same key is answered as \
+                it was the first time, for 24 hours.";
+    let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_KEY_BYTES));
+    header("Idempotency-Key", text, schema)
+}
+
+pub(super) fn header(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
 }
 
 fn query_parameters<'a>(

@@ -13,11 +13,10 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Required, SecurityRequirement};
 
 use super::examples::Example;
-use super::operation::{in_path, json_content, path_parameters, rate, requests};
+use super::operation::{header, idempotency_key, in_path, json_content, path_parameters, rate, requests};
 use super::{names, organization_responses};
 use crate::domain::capability::Capability;
 use crate::domain::organization::Need;
-use crate::domain::receipt::MAX_KEY_BYTES;
 use crate::domain::system_role::OWNER;
 use crate::http::organizations::body::{Field, Kind, Source};
 use crate::http::organizations::rule::Who;
@@ -167,27 +166,12 @@ fn typed(value: &Value, field: Field) -> Value {
 }
 
 fn headers(route: &OrganizationOperation) -> impl Iterator<Item = Parameter> {
-    let key = is_change(route).then(|| {
-        let text = "Of your choice, new for each change: the same request under the same key is answered as it was \
-                    the first time, for 24 hours.";
-        let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_KEY_BYTES));
-        header("Idempotency-Key", text, schema)
-    });
+    let key = is_change(route).then(idempotency_key);
     let condition = is_conditional(route).then(|| {
         let text = "The `ETag` of what is to be changed; refused when it is another one by now.";
         header("If-Match", text, ObjectBuilder::new().schema_type(Type::String))
     });
     key.into_iter().chain(condition)
-}
-
-fn header(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(description))
-        .schema(Some(schema))
-        .build()
 }
 
 /// Whether it can change something, and so takes a key.

@@ -18,7 +18,9 @@ use crate::http::error::{ApiError, body_of};
 use crate::http::requirement::{Access, LateCheck};
 use crate::http::rocketchat::body::BodyProblem;
 use crate::http::rocketchat::shape::Source;
+use crate::http::routes::Operation;
 use crate::service::ServiceError;
+use crate::service::error::OrganizationRefusal;
 
 const JSON: &str = "application/json";
 /// The schema of every refusal but 401.
@@ -50,6 +52,13 @@ const SHARED: &[Shared] = &[
         name: "TooSlow",
         description: "The body did not arrive within 30 seconds.",
         error: || ApiError::BodyTooSlow,
+    },
+    Shared {
+        status: 409,
+        name: "KeyTaken",
+        description: "With an `Idempotency-Key`: the same request is still running; or it was carried out, and its answer \
+                      held a secret, which is shown only once.",
+        error: || ServiceError::from(OrganizationRefusal::KeyRunning).into(),
     },
     Shared {
         status: 413,
@@ -88,7 +97,7 @@ impl Shared {
         let response = ResponseBuilder::new().description(self.description).content(JSON, content);
         let headers = match self.status {
             429 => &HEADERS_OF_RATE[..],
-            503 => &HEADERS_OF_RATE[..1],
+            409 | 503 => &HEADERS_OF_RATE[..1],
             _ => &[],
         };
         headers.iter().fold(response, |response, (name, text)| response.header(*name, number_header(text))).build()
@@ -136,10 +145,11 @@ fn unauthenticated_schema() -> Schema {
 }
 
 /// Every answer of an operation.
-pub(super) fn of(access: Access, parameters: Option<&Parameters>, is_limited: bool, examples: &[Example]) -> Responses {
+pub(super) fn of(route: &Operation, is_limited: bool, examples: &[Example]) -> Responses {
     let mut by_status: BTreeMap<u16, Vec<&Example>> = BTreeMap::new();
     let too_many = is_limited.then_some(429);
-    for status in expected(access, parameters).into_iter().chain(too_many) {
+    let of_keys = [400, 409].into_iter().filter(|_| route.takes_key);
+    for status in expected(route.access, route.parameters.as_ref()).into_iter().chain(too_many).chain(of_keys) {
         by_status.entry(status).or_default();
     }
     for example in examples {

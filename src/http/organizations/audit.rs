@@ -175,6 +175,7 @@ mod tests {
             request_id: Some("req".to_owned()),
             address: None,
             reason: Some("+1, agreed".to_owned()),
+            receipt: None,
         };
         let change = Change::OrganizationRoleAssigned {
             organization: OrganizationId::from_stored("org_1"),

@@ -103,6 +103,7 @@ impl From<ApiError> for Cause {
             ApiError::BodyTooSlow => Self::BodyTooSlow,
             ApiError::BodyCutShort => Self::BodyCutShort,
             ApiError::TooManyRequests { seconds } => Self::TooManyRequests { seconds },
+            ApiError::Again(answer) => Self::Again(answer),
             ApiError::Body(_) | ApiError::Query(_) | ApiError::Shape { .. } => {
                 Self::Service(ServiceError::Internal("a check of the other surface was made".to_owned()))
             }

@@ -1,6 +1,7 @@
 //! The Rocket.Chat surface, `/api/v1`. Here: how a request's body and query become values ([`body`]) and how an
 //! endpoint's declared shape coerces or refuses them ([`shape`]), to the letter of what existing clients expect.
 
+pub mod audit;
 pub mod body;
 mod coerce;
 pub mod login;

@@ -39,7 +39,8 @@ fn refused(problem: String) -> ApiError {
 pub struct Named {
     /// What is taken for the id.
     pub role: Option<String>,
-    by_name: bool,
+    /// Whether an old client named it.
+    pub by_name: bool,
 }
 
 impl Named {
@@ -59,11 +60,6 @@ impl Named {
             None => services.id_of_role_named(name).await?,
         };
         Ok(Self { role: Some(role), by_name: true })
-    }
-
-    /// The answer, marked when it went to an old client.
-    pub fn answered(&self, answer: HttpResponse) -> HttpResponse {
-        mark_if(self.by_name, answer)
     }
 }
 

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::shape::{Field, Shape, Source};
 use crate::domain::ids::{PermissionId, RoleId};
-use crate::domain::permission::Grant;
+use crate::domain::permission::{Grant, Permission};
 use crate::domain::rights::Rights;
-use crate::http::answer::{Answer, Empty, success};
+use crate::http::answer::{Answer, success};
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::requirement::{AccessPermissions, AnyUser};
 
@@ -54,10 +55,13 @@ impl Input for UpdatePermissions {
 }
 
 /// `POST permissions.update` (contract 5.2).
-pub async fn update_permissions(call: Call<AccessPermissions, UpdatePermissions>) -> Answer {
-    let grants = call.input.permissions.iter().map(grant).collect();
-    let permissions = call.services().update_permissions(&call.caller, grants).await?;
-    Ok(success(json!({"permissions": permissions})))
+pub async fn update_permissions(change: Change<AccessPermissions, UpdatePermissions>) -> Answer {
+    let shown = |permissions: &Vec<Permission>| json!({"permissions": permissions});
+    let update = async |call: &Call<_, UpdatePermissions>| {
+        let grants = call.input.permissions.iter().map(grant).collect();
+        call.services().update_permissions(&call.caller, grants).await
+    };
+    change.make(shown, update).await
 }
 
 /// Body of `permissions.addRole` and `permissions.removeRole`.
@@ -73,17 +77,21 @@ impl Input for PermissionAndRole {
 }
 
 /// `POST permissions.addRole` (contract 5.3).
-pub async fn grant_permission(call: Call<AccessPermissions, PermissionAndRole>) -> Answer {
-    let PermissionAndRole { permission_id, role } = &call.input;
-    call.services().grant_permission(&call.caller, permission_id, role).await?;
-    Ok(success(Empty {}))
+pub async fn grant_permission(change: Change<AccessPermissions, PermissionAndRole>) -> Answer {
+    let grant = async |call: &Call<_, PermissionAndRole>| {
+        let PermissionAndRole { permission_id, role } = &call.input;
+        call.services().grant_permission(&call.caller, permission_id, role).await
+    };
+    change.done(grant).await
 }
 
 /// `POST permissions.removeRole` (contract 5.3).
-pub async fn revoke_permission(call: Call<AccessPermissions, PermissionAndRole>) -> Answer {
-    let PermissionAndRole { permission_id, role } = &call.input;
-    call.services().revoke_permission(&call.caller, permission_id, role).await?;
-    Ok(success(Empty {}))
+pub async fn revoke_permission(change: Change<AccessPermissions, PermissionAndRole>) -> Answer {
+    let revoke = async |call: &Call<_, PermissionAndRole>| {
+        let PermissionAndRole { permission_id, role } = &call.input;
+        call.services().revoke_permission(&call.caller, permission_id, role).await
+    };
+    change.done(revoke).await
 }
 
 /// The ids need no check of their own: one that does not exist is refused by name, whatever it looks like.

@@ -7,7 +7,8 @@ use super::old_names::{self, Named};
 use super::shape::{Field, Shape, Source};
 use super::views;
 use crate::domain::role::{Role, RoleDefinition, RoleScope};
-use crate::http::answer::{Answer, Empty, success};
+use crate::http::answer::{Answer, success};
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::error::ApiError;
 use crate::http::requirement::{AccessPermissions, AnyUser, Later};
@@ -94,9 +95,13 @@ impl CreateRole {
 }
 
 /// `POST roles.create` (contract 4.4).
-pub async fn create_role(call: Call<Later<AccessPermissions, 400>, CreateRole>) -> Answer {
-    let role = call.services().create_role(&call.caller, call.input.definition()).await?;
-    Ok(success(json!({"role": role})))
+pub async fn create_role(change: Change<Later<AccessPermissions, 400>, CreateRole>) -> Answer {
+    change.make(shown, async |call| call.services().create_role(&call.caller, call.input.definition()).await).await
+}
+
+/// The one role that an answer is about.
+fn shown(role: &Role) -> Value {
+    json!({"role": role})
 }
 
 /// Body of `roles.update`.
@@ -123,10 +128,12 @@ impl Input for UpdateRole {
 }
 
 /// `POST roles.update` (contract 4.5).
-pub async fn update_role(call: Call<Later<AccessPermissions, 400>, UpdateRole>) -> Answer {
-    let UpdateRole { role_id, definition } = &call.input;
-    let role = call.services().update_role(&call.caller, role_id, definition.definition()).await?;
-    Ok(success(json!({"role": role})))
+pub async fn update_role(change: Change<Later<AccessPermissions, 400>, UpdateRole>) -> Answer {
+    let update = async |call: &Call<_, UpdateRole>| {
+        let UpdateRole { role_id, definition } = &call.input;
+        call.services().update_role(&call.caller, role_id, definition.definition()).await
+    };
+    change.make(shown, update).await
 }
 
 /// Body of `roles.delete`.
@@ -141,9 +148,8 @@ impl Input for DeleteRole {
 }
 
 /// `POST roles.delete` (contract 4.6 and 13).
-pub async fn delete_role(call: Call<AccessPermissions, DeleteRole>) -> Answer {
-    call.services().delete_role(&call.caller, &call.input.role_id).await?;
-    Ok(success(Empty {}))
+pub async fn delete_role(change: Change<AccessPermissions, DeleteRole>) -> Answer {
+    change.done(async |call| call.services().delete_role(&call.caller, &call.input.role_id).await).await
 }
 
 /// Body of `roles.addUserToRole`.
@@ -172,12 +178,17 @@ impl Input for AddUserToRole {
 }
 
 /// `POST roles.addUserToRole` (contract 4.3).
-pub async fn assign_role(call: Call<Later<AccessPermissions, 400>, AddUserToRole>) -> Answer {
-    let AddUserToRole { username, role_id, room_id, role_name } = &call.input;
-    let named = Named::find(call.services(), role_id.as_deref(), role_name.as_deref()).await?;
-    let request = AssignmentRequest { username: username.clone(), role: named.role.clone(), room: room_id.clone() };
-    let role = call.services().assign_role(&call.caller, request).await?;
-    Ok(named.answered(success(json!({"role": role}))))
+pub async fn assign_role(change: Change<Later<AccessPermissions, 400>, AddUserToRole>) -> Answer {
+    let mut by_name = false;
+    let assign = async |call: &Call<_, AddUserToRole>| {
+        let AddUserToRole { username, role_id, room_id, role_name } = &call.input;
+        let named = Named::find(call.services(), role_id.as_deref(), role_name.as_deref()).await?;
+        by_name = named.by_name;
+        let request = AssignmentRequest { username: username.clone(), role: named.role, room: room_id.clone() };
+        call.services().assign_role(&call.caller, request).await.map_err(ApiError::from)
+    };
+    let answer = change.make(shown, assign).await?;
+    Ok(old_names::mark_if(by_name, answer))
 }
 
 /// Body of `roles.removeUserFromRole`. The room is called `scope`; `roomId` is accepted and means nothing.
@@ -211,12 +222,17 @@ impl Input for RemoveUserFromRole {
 }
 
 /// `POST roles.removeUserFromRole` (contract 4.7).
-pub async fn unassign_role(call: Call<AccessPermissions, RemoveUserFromRole>) -> Answer {
-    let RemoveUserFromRole { username, role_id, scope, role_name } = &call.input;
-    let named = Named::find(call.services(), role_id.as_deref(), role_name.as_deref()).await?;
-    let request = AssignmentRequest { username: username.clone(), role: named.role.clone(), room: scope.clone() };
-    let role = call.services().unassign_role(&call.caller, request).await?;
-    Ok(named.answered(success(json!({"role": role}))))
+pub async fn unassign_role(change: Change<AccessPermissions, RemoveUserFromRole>) -> Answer {
+    let mut by_name = false;
+    let unassign = async |call: &Call<_, RemoveUserFromRole>| {
+        let RemoveUserFromRole { username, role_id, scope, role_name } = &call.input;
+        let named = Named::find(call.services(), role_id.as_deref(), role_name.as_deref()).await?;
+        by_name = named.by_name;
+        let request = AssignmentRequest { username: username.clone(), role: named.role, room: scope.clone() };
+        call.services().unassign_role(&call.caller, request).await.map_err(ApiError::from)
+    };
+    let answer = change.make(shown, unassign).await?;
+    Ok(old_names::mark_if(by_name, answer))
 }
 
 /// Parameters of `roles.getUsersInRole`.

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Field, Shape, Source};
 use crate::domain::password_policy::PasswordPolicy;
-use crate::http::answer::{Answer, Empty, success};
+use crate::http::answer::{Answer, success};
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input, Visit};
 use crate::http::requirement::{AnyUser, EditSettings, ViewSettings};
 use crate::service::PageRequest;
@@ -104,10 +105,12 @@ impl Input for SettingChange {
 }
 
 /// `POST settings/{id}`.
-pub async fn change_setting(call: Call<EditSettings, SettingChange>) -> Answer {
-    let SettingChange { id, value } = &call.input;
-    call.services().change_setting(&call.caller, id, value).await?;
-    Ok(success(Empty {}))
+pub async fn change_setting(change: Change<EditSettings, SettingChange>) -> Answer {
+    let set = async |call: &Call<_, SettingChange>| {
+        let SettingChange { id, value } = &call.input;
+        call.services().change_setting(&call.caller, id, value).await
+    };
+    change.done(set).await
 }
 
 /// `GET pw.getPolicy`.

@@ -5,8 +5,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::shape::{Field, Shape, fit};
-use crate::domain::token::PersonalToken;
-use crate::http::answer::{Answer, Empty, success};
+use crate::domain::ids::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::token::{PersonalToken, TokenText};
+use crate::http::answer::{Answer, success};
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::error::ApiError;
 use crate::http::requirement::{AnyUser, CreatePersonalTokens, Later};
@@ -24,23 +27,26 @@ impl Input for Logout {
 }
 
 /// `POST users.logout` (contract 9.7).
-pub async fn logout_user(call: Call<AnyUser, Logout>) -> Answer {
-    let named = call.input.user_id.as_deref().filter(|user| !user.is_empty());
-    let user = call.services().end_all_tokens(&call.caller, named).await?;
-    Ok(success(json!({"message": format!("User {user} has been logged out!")})))
+pub async fn logout_user(change: Change<AnyUser, Logout>) -> Answer {
+    let end = async |call: &Call<_, Logout>| {
+        let named = call.input.user_id.as_deref().filter(|user| !user.is_empty());
+        call.services().end_all_tokens(&call.caller, named).await
+    };
+    change.make(|user: &UserId| json!({"message": format!("User {user} has been logged out!")}), end).await
 }
 
 /// `POST users.logoutOtherClients` (contract 9.7). Repeats the token of the request, which its owner has anyway.
-pub async fn logout_other_clients(call: Call<AnyUser>) -> Answer {
-    let ends = call.services().end_other_sessions(&call.caller).await?;
-    let ends = ends.map(|at| at.to_string()).unwrap_or_default();
-    Ok(success(json!({"token": call.token().expose(), "tokenExpires": ends})))
+pub async fn logout_other_clients(change: Change<AnyUser>) -> Answer {
+    let shown = |call: &Call<_>, ends: &Option<Timestamp>| {
+        let ends = ends.map(|at| at.to_string()).unwrap_or_default();
+        json!({"token": call.token().expose(), "tokenExpires": ends})
+    };
+    change.make_secret(shown, async |call| call.services().end_other_sessions(&call.caller).await).await
 }
 
 /// `POST users.removeOtherTokens` (contract 9.7).
-pub async fn remove_other_tokens(call: Call<AnyUser>) -> Answer {
-    call.services().end_other_tokens(&call.caller).await?;
-    Ok(success(Empty {}))
+pub async fn remove_other_tokens(change: Change<AnyUser>) -> Answer {
+    change.done(async |call| call.services().end_other_tokens(&call.caller).await).await
 }
 
 /// Body of `users.createToken`.
@@ -67,10 +73,13 @@ impl Input for CreateToken {
 }
 
 /// `POST users.createToken` (contract 2.9).
-pub async fn create_token(call: Call<AnyUser, CreateToken>) -> Answer {
-    let CreateToken { user_id, secret } = &call.input;
-    let (user, token) = call.services().create_token_for(&call.caller, user_id, secret).await?;
-    Ok(success(json!({"data": {"userId": user, "authToken": token.expose()}})))
+pub async fn create_token(change: Change<AnyUser, CreateToken>) -> Answer {
+    let make = async |call: &Call<_, CreateToken>| {
+        let CreateToken { user_id, secret } = &call.input;
+        call.services().create_token_for(&call.caller, user_id, secret).await
+    };
+    let shown = |_: &Call<_, _>, (user, token): &(UserId, TokenText)| json!({"data": {"userId": user, "authToken": token.expose()}});
+    change.make_secret(shown, make).await
 }
 
 /// Body of `users.generatePersonalAccessToken`.
@@ -93,11 +102,19 @@ impl Input for GeneratePersonalToken {
 }
 
 /// `POST users.generatePersonalAccessToken` (contract 2.9).
-pub async fn generate_personal_token(call: Call<Later<CreatePersonalTokens, 400>, GeneratePersonalToken>) -> Answer {
-    let GeneratePersonalToken { token_name, bypass_two_factor } = &call.input;
-    let bypass = bypass_two_factor.unwrap_or(false);
-    let token = call.services().create_personal_token(&call.caller, token_name, bypass).await?;
-    Ok(success(json!({"token": token.expose()})))
+pub async fn generate_personal_token(
+    change: Change<Later<CreatePersonalTokens, 400>, GeneratePersonalToken>,
+) -> Answer {
+    let make = async |call: &Call<_, GeneratePersonalToken>| {
+        let GeneratePersonalToken { token_name, bypass_two_factor } = &call.input;
+        let bypass = bypass_two_factor.unwrap_or(false);
+        call.services().create_personal_token(&call.caller, token_name, bypass).await
+    };
+    change.make_secret(|_, token| shown_once(token), make).await
+}
+
+fn shown_once(token: &TokenText) -> Value {
+    json!({"token": token.expose()})
 }
 
 /// `GET users.getPersonalAccessTokens` (contract 2.9).
@@ -135,10 +152,12 @@ impl Input for RegeneratePersonalToken {
 
 /// `POST users.regeneratePersonalAccessToken` (contract 2.9).
 pub async fn regenerate_personal_token(
-    call: Call<Later<CreatePersonalTokens, 400>, RegeneratePersonalToken>,
+    change: Change<Later<CreatePersonalTokens, 400>, RegeneratePersonalToken>,
 ) -> Answer {
-    let token = call.services().replace_personal_token(&call.caller, &call.input.token_name).await?;
-    Ok(success(json!({"token": token.expose()})))
+    let replace = async |call: &Call<_, RegeneratePersonalToken>| {
+        call.services().replace_personal_token(&call.caller, &call.input.token_name).await
+    };
+    change.make_secret(|_, token| shown_once(token), replace).await
 }
 
 /// Body of `users.removePersonalAccessToken`.
@@ -154,7 +173,6 @@ impl Input for RemovePersonalToken {
 }
 
 /// `POST users.removePersonalAccessToken` (contract 2.9).
-pub async fn remove_personal_token(call: Call<Later<CreatePersonalTokens, 400>, RemovePersonalToken>) -> Answer {
-    call.services().remove_personal_token(&call.caller, &call.input.token_name).await?;
-    Ok(success(Empty {}))
+pub async fn remove_personal_token(change: Change<Later<CreatePersonalTokens, 400>, RemovePersonalToken>) -> Answer {
+    change.done(async |call| call.services().remove_personal_token(&call.caller, &call.input.token_name).await).await
 }

@@ -13,7 +13,7 @@ mod tokens;
 mod users;
 
 use crate::domain::password_policy::WeakPassword;
-use crate::store::{Conflict, StoreError};
+use crate::store::{Conflict, OrganizationConflict, StoreError};
 
 pub use login::LoginRefusal;
 pub use organizations::{Attempt, OrganizationRefusal, Problem};
@@ -117,6 +117,10 @@ impl From<StoreError> for ServiceError {
         match error {
             StoreError::Unavailable(sentence) => Self::Unavailable(sentence),
             StoreError::Conflict(Conflict::PermissionsLockout) => Self::PermissionsLockout,
+            // Whoever has the place of this request now is running or has ended; asking again tells which.
+            StoreError::Conflict(Conflict::Organization(OrganizationConflict::OutOfTurn)) => {
+                Self::Organization(OrganizationRefusal::KeyRunning)
+            }
             StoreError::Corrupt(_)
             | StoreError::Backend(_)
             | StoreError::NotFound(_)

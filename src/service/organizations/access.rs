@@ -39,7 +39,7 @@ impl Services {
         if !self.is_live(&token).await? {
             return Err(OrganizationRefusal::TokenExpired.into());
         }
-        Ok(Caller { user, token, origin })
+        Ok(Caller { user, token, origin, receipt: None })
     }
 
     /// Lets somebody do what takes a permission of the workspace.

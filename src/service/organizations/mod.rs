@@ -157,10 +157,6 @@ fn refused(error: StoreError) -> ServiceError {
         StoreError::Conflict(Conflict::Organization(OrganizationConflict::OtherRevision(revision))) => {
             OrganizationRefusal::OtherRevision(revision).into()
         }
-        // Whoever has the place now is running or has ended; asking again tells which.
-        StoreError::Conflict(Conflict::Organization(OrganizationConflict::OutOfTurn)) => {
-            OrganizationRefusal::KeyRunning.into()
-        }
         other => other.into(),
     }
 }

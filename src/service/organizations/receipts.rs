@@ -3,7 +3,7 @@
 
 use crate::domain::receipt::{Fingerprint, Found, KeptAnswer, ReceiptKey, Ticket};
 use crate::service::error::{OrganizationRefusal, Problem};
-use crate::service::{Caller, Result, Services};
+use crate::service::{Result, Services};
 
 /// What a request finds that comes with a key.
 pub enum Turn {
@@ -14,12 +14,12 @@ pub enum Turn {
 }
 
 impl Services {
-    /// Takes the turn of a request that the client may send again under the same key.
+    /// Takes the turn of a request that the client may send again under the same key; `None` is a key that is none.
     ///
     /// # Errors
     /// In this order: `Invalid` for a key that is none; `KeyReused`; `KeyRunning`.
-    pub async fn take_turn(&self, caller: &Caller, key: &str, request: &Fingerprint) -> Result<Turn> {
-        let Some(key) = ReceiptKey::parse(&caller.user.id, key) else {
+    pub async fn take_turn(&self, key: Option<ReceiptKey>, request: &Fingerprint) -> Result<Turn> {
+        let Some(key) = key else {
             let problem = Problem::new("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
             return Err(OrganizationRefusal::Invalid(vec![problem]).into());
         };

@@ -58,7 +58,8 @@ impl Services {
         }
         patch.preferences = chosen;
         check_growth(&found, &patch, self)?;
-        let changed = self.store.update_user(&id, patch, &self.audit(caller)).await;
+        let by = self.audit(caller).answered_with(preferences_of);
+        let changed = self.store.update_user(&id, patch, &by).await;
         changed.map(|user| preferences_of(&user)).map_err(|error| match error {
             StoreError::NotFound(Noun::User) => ServiceError::from(UserRefusal::PreferencesOfUnknown),
             other => unchanged(other, id.as_str()),

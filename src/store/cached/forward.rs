@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use serde_json::Value;
 
 use super::CachedStore;
 use super::pages::Source;
 use crate::domain::audit::{AuditContext, AuditEntry};
+use crate::domain::audit_chain::{Head, Link, Unsealed};
 use crate::domain::ids::{OrganizationId, PermissionId, RoleId, RoleRef, RoomId, UserId};
 use crate::domain::login_failure::{AccountKey, FailureCount, Limits, LoginFailure};
 use crate::domain::organization::{
@@ -31,7 +33,7 @@ use crate::domain::user_change::{IdleAccounts, Relinquish, UserPatch};
 use crate::domain::user_list::{UserFilter, UserOrder};
 use crate::store::organizations::RecordFilter;
 use crate::store::{
-    AuditStore, Changes, JoinCode, KnownToken, Listing, LoginFailureStore, Order, OrganizationStore, Page,
+    AuditStore, Changes, JoinCode, KnownToken, Listing, LoginFailureStore, Order, OrganizationStore, Page, Period,
     PermissionStore, Position, ReceiptStore, Result, RoleStore, RoomChangeStore, RoomMemberStore, RoomStore,
     SecondFactorStore, SettingStore, Store as _, TokenStore, UserChangeStore, UserDirectory, UserStore, UsernameMatch,
 };
@@ -195,6 +197,19 @@ forwarded! {
 
 forwarded! {
     impl AuditStore {
+        own {
+            fn audit_links(&self, scope: &str) -> BoxStream<'_, Result<Link>> {
+                self.inner.audit_links(scope)
+            }
+
+            fn unsealed_audit_entries(&self) -> BoxStream<'_, Result<Unsealed>> {
+                self.inner.unsealed_audit_entries()
+            }
+        }
+        fn page_audit_entries(period: &Period, limit: u64) -> Result<Vec<AuditEntry>>;
+        fn next_audit_scope(after: &str) -> Result<Option<String>>;
+        fn find_audit_head(scope: &str) -> Result<Option<Head>>;
+        fn seal_audit_entries() -> Result<u64>;
         fn list_audit_entries(limit: u64) -> Result<Vec<AuditEntry>>;
     }
 }

@@ -32,9 +32,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl MongoStore {
-    /// Beats and listens, neither waiting for the other.
+    /// Beats, listens and seals the record, none waiting for the others.
     pub(super) async fn follow_changes(&self) {
-        tokio::join!(self.keep_beating(), self.keep_listening());
+        tokio::join!(self.keep_beating(), self.keep_listening(), self.keep_sealing());
     }
 
     async fn keep_beating(&self) {

@@ -33,6 +33,8 @@ pub(super) const TRASH: &str = "rocketchat__trash";
 pub(super) const LOCKS: &str = "rolekeeper_locks";
 /// Ours: the record of changes.
 pub(super) const AUDIT: &str = "rolekeeper_audit";
+/// Ours: the newest sealed entry of each scope; see `audit_seal`.
+pub(super) const AUDIT_HEADS: &str = "rolekeeper_audit_heads";
 
 /// Ours: see `second_factors`.
 pub(super) const SECOND_FACTORS: &str = "rolekeeper_second_factors";
@@ -49,7 +51,7 @@ pub(super) const RECEIPTS: &str = "rolekeeper_idempotency";
 /// Ours: see `changes::heart`.
 pub(super) const NODES: &str = "rolekeeper_nodes";
 
-const ALL: [&str; 16] = [
+const ALL: [&str; 17] = [
     USERS,
     ROLES,
     PERMISSIONS,
@@ -59,6 +61,7 @@ const ALL: [&str; 16] = [
     TRASH,
     LOCKS,
     AUDIT,
+    AUDIT_HEADS,
     SECOND_FACTORS,
     LOGIN_FAILURES,
     ORGANIZATIONS,
@@ -149,7 +152,26 @@ fn needed() -> Vec<(&'static str, Document)> {
             },
         ),
         (TRASH, doc! { "key": { "_deletedAt": 1 }, "name": "_deletedAt_1", "expireAfterSeconds": TRASH_SECONDS }),
-        (AUDIT, doc! { "key": { "at": 1 }, "name": "at_1" }),
+        (AUDIT, doc! { "key": { "at": 1, "_id": 1 }, "name": "at_1__id_1" }),
+        // What waits for its place in a chain, in the order in which it gets one.
+        (
+            AUDIT,
+            doc! {
+                "key": { "sealed": 1, "at": 1, "_id": 1 },
+                "name": "sealed_1_at_1__id_1",
+                "partialFilterExpression": { "sealed": false },
+            },
+        ),
+        // The chains.
+        (
+            AUDIT,
+            doc! {
+                "key": { "chain.scope": 1, "chain.seq": 1 },
+                "name": "chain.scope_1_chain.seq_1",
+                "unique": true,
+                "partialFilterExpression": { "chain.seq": { "$exists": true } },
+            },
+        ),
         (SECOND_FACTORS, expiring()),
         (LOGIN_FAILURES, doc! { "key": { "account": 1, "at": 1 }, "name": "account_1_at_1" }),
         (LOGIN_FAILURES, doc! { "key": { "address": 1, "at": 1 }, "name": "address_1_at_1" }),
@@ -199,7 +221,7 @@ const AT_ONCE: usize = 5;
 
 /// Makes what is missing. Several nodes may do so at once.
 pub(super) async fn prepare(database: &Database) -> Result<()> {
-    let present: HashSet<String> = database.list_collection_names().await.map_err(store_error)?.into_iter().collect();
+    let present = present(database).await?;
     let needed = needed();
     // Some at the same time: one after the other, a database that is far away would be waited for that many times.
     let made = ALL.into_iter().map(|collection| {
@@ -217,10 +239,7 @@ async fn prepare_collection(
     needed: impl Iterator<Item = &Document>,
 ) -> Result<()> {
     if is_missing {
-        match database.create_collection(collection).await {
-            Err(error) if code(&error) != Some(EXISTS) => return Err(store_error(error)),
-            _ => {}
-        }
+        make(database, collection).await?;
     }
     let present = existing(database, collection).await?;
     for index in needed {
@@ -229,6 +248,26 @@ async fn prepare_collection(
         }
     }
     Ok(())
+}
+
+/// Makes the collections that are missing.
+pub(super) async fn make_collections(database: &Database) -> Result<()> {
+    let present = present(database).await?;
+    for name in ALL.into_iter().filter(|name| !present.contains(*name)) {
+        make(database, name).await?;
+    }
+    Ok(())
+}
+
+async fn present(database: &Database) -> Result<HashSet<String>> {
+    Ok(database.list_collection_names().await.map_err(store_error)?.into_iter().collect())
+}
+
+async fn make(database: &Database, collection: &str) -> Result<()> {
+    match database.create_collection(collection).await {
+        Err(error) if code(&error) != Some(EXISTS) => Err(store_error(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The specifications of a collection's indexes, read as they are: a foreign one may hold anything.

@@ -253,7 +253,12 @@ impl MongoStore {
         !self.role_locks
             && matches!(
                 lock,
-                Lock::Role(_) | Lock::Room(_) | Lock::Account(_) | Lock::Organization(_) | Lock::Administration
+                Lock::Role(_)
+                    | Lock::RoleName(_)
+                    | Lock::Room(_)
+                    | Lock::Account(_)
+                    | Lock::Organization(_)
+                    | Lock::Administration
             )
     }
 

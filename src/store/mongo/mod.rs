@@ -6,8 +6,10 @@
 
 mod activation;
 mod audit;
+mod audit_seal;
 mod bonds;
 mod changes;
+mod check;
 mod connect;
 mod directory;
 mod documents;
@@ -25,6 +27,8 @@ mod organizations;
 mod permissions;
 mod queues;
 mod receipts;
+mod recovery;
+mod repair;
 mod rights;
 mod roles;
 mod room_changes;
@@ -53,7 +57,9 @@ use mongodb::{Client, Collection, Database};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
+use self::audit_seal::Sealing;
 use self::changes::heart::Heart;
+pub use self::check::Collections;
 use self::error::store_error;
 use self::queues::Queues;
 use self::transaction::Transaction;
@@ -62,6 +68,7 @@ use super::feed::{Feed, Listener};
 use super::{Result, Rights, Seed, Store, StoreError};
 use crate::clock::Ids;
 use crate::domain::audit::AuditContext;
+use crate::domain::audit_chain::Sealer;
 use crate::domain::ids::RoleId;
 
 /// How long a ping may take, finding the primary included.
@@ -78,6 +85,8 @@ pub struct MongoStore {
     queues: Arc<Queues>,
     feed: Arc<Feed>,
     heart: Arc<Heart>,
+    sealer: Sealer,
+    sealing: Arc<Sealing>,
     /// Where the connections are served.
     home: Handle,
     #[cfg(feature = "fault-injection")]
@@ -105,12 +114,21 @@ impl MongoStore {
             queues: Arc::default(),
             feed: Arc::default(),
             heart: Arc::default(),
+            sealer: Sealer::default(),
+            sealing: Arc::default(),
             home: Handle::current(),
             #[cfg(feature = "fault-injection")]
             role_locks: true,
         };
         store.first_beat().await?;
         Ok(store)
+    }
+
+    /// Seals what is put on record with the operator's key.
+    #[must_use]
+    pub fn with_sealer(mut self, sealer: Sealer) -> Self {
+        self.sealer = sealer;
+        self
     }
 
     /// As [`MongoStore::connect`], but neither roles, rooms and organizations nor the administration are locked: shows that
@@ -121,9 +139,15 @@ impl MongoStore {
     /// As [`MongoStore::connect`].
     #[cfg(feature = "fault-injection")]
     pub async fn connect_without_role_locks(url: &str, ids: Arc<dyn Ids>) -> Result<Self> {
-        let mut store = Self::connect(url, ids).await?;
-        store.role_locks = false;
-        Ok(store)
+        Ok(Self::connect(url, ids).await?.without_locks())
+    }
+
+    /// The same store, whose operations take none of those locks from now on.
+    #[cfg(feature = "fault-injection")]
+    #[must_use]
+    pub fn without_locks(mut self) -> Self {
+        self.role_locks = false;
+        self
     }
 
     /// As [`MongoStore::connect`], but statements are those for a sharded cluster, which a replica set understands as well.
@@ -185,6 +209,10 @@ impl MongoStore {
 
     fn audit(&self) -> Collection<Document> {
         self.database.collection(indexes::AUDIT)
+    }
+
+    fn audit_heads(&self) -> Collection<Document> {
+        self.database.collection(indexes::AUDIT_HEADS)
     }
 
     /// Does `work` where the connections are served, so that an answer of the server wakes the one who waits for it and no

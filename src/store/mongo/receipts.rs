@@ -23,7 +23,7 @@ macro_rules! carry_out {
         crate::store::mongo::transaction::transact!($store, $tx => async {
             let outcome = $body.await?;
             $store.complete(&mut $tx, $order, &outcome).await?;
-            Ok(outcome)
+            Ok::<_, crate::store::mongo::error::Failure>(outcome)
         })
     };
 }
@@ -103,9 +103,15 @@ impl MongoStore {
 
     /// Writes the receipt of a change that was made in this transaction.
     pub(super) async fn complete<T>(&self, tx: &mut Transaction, order: &Order<T>, outcome: &T) -> Step<()> {
-        let Some(keep) = &order.receipt else { return Ok(()) };
-        let change = doc! { "$set": shapes::answer_document(&(keep.render)(outcome)) };
-        let written = self.receipts().update_one(running(&keep.ticket), change).session(&mut tx.session).await?;
+        let due = order.receipt.as_ref().map(|keep| (keep.ticket.clone(), (keep.render)(outcome)));
+        self.write_due(tx, due).await
+    }
+
+    /// Writes an answer under its ticket.
+    pub(super) async fn write_due(&self, tx: &mut Transaction, due: Option<(Ticket, KeptAnswer)>) -> Step<()> {
+        let Some((ticket, answer)) = due else { return Ok(()) };
+        let change = doc! { "$set": shapes::answer_document(&answer) };
+        let written = self.receipts().update_one(running(&ticket), change).session(&mut tx.session).await?;
         if written.matched_count == 1 {
             return Ok(());
         }

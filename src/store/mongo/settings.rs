@@ -83,12 +83,20 @@ impl MongoStore {
         Ok(affected)
     }
 
-    async fn stored_value(&self, tx: &mut Transaction, id: &str) -> Step<Option<Value>> {
+    /// The stored value of a setting.
+    pub(super) async fn stored_value(&self, tx: &mut Transaction, id: &str) -> Step<Option<Value>> {
         let found = tx.find_one(&self.settings(), doc! { "_id": id }, doc! { "value": 1 }).await?;
         Ok(found.and_then(|setting| setting.get("value").map(json)))
     }
 
-    async fn put_value(&self, tx: &mut Transaction, setting: Setting, value: &Value, by: &AuditContext) -> Step<()> {
+    /// Stores the value of a setting.
+    pub(super) async fn put_value(
+        &self,
+        tx: &mut Transaction,
+        setting: Setting,
+        value: &Value,
+        by: &AuditContext,
+    ) -> Step<()> {
         let change = doc! {
             "$set": { "value": values::bson(value), "_updatedAt": date(by.at) },
             "$setOnInsert": documents::new_setting_document(&setting, by.at),

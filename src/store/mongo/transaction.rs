@@ -12,10 +12,12 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::{ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, ClientSession, Collection};
 
+use super::audit_seal::Sealing;
 use super::error::{Failure, Step, is_commit_unknown, is_transient, store_error};
 use super::queues::Turn;
 use crate::clock::{Ids, Stopwatch};
 use crate::domain::fact::Fact;
+use crate::domain::receipt::{KeptAnswer, Pending, Ticket};
 use crate::store::feed::Feed;
 use crate::store::{Result, StoreError};
 
@@ -32,13 +34,20 @@ pub(super) const AT_ONCE: u32 = 10_000;
 /// How long a commit waits for the majority.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs `body`, which may use the transaction `tx`, until it is committed or refused.
+/// Runs `body`, which may use the transaction `tx`, until it is committed or refused. The receipt that goes along with a
+/// change is written in the same transaction.
 macro_rules! transact {
     ($store:expr, $tx:ident => $body:expr) => {{
         let mut $tx = $store.transaction().await?;
         loop {
             $tx.begin().await?;
-            let outcome = crate::store::mongo::transaction::patiently($body).await;
+            let outcome = crate::store::mongo::transaction::patiently(async {
+                let outcome = $body.await?;
+                let due = $tx.due(&outcome)?;
+                $store.write_due(&mut $tx, due).await?;
+                Ok(outcome)
+            })
+            .await;
             if let Some(result) = $tx.conclude(outcome).await {
                 break result;
             }
@@ -92,6 +101,10 @@ pub(super) struct Transaction {
     pub(super) turns: Vec<Turn>,
     /// What this attempt makes untrue, once it is committed.
     pub(super) facts: Vec<Fact>,
+    /// The receipt that goes along with whoever made the change that this attempt has put on record.
+    pub(super) receipt: Option<Pending>,
+    /// Who is to be told when this attempt is committed, because it has put something on record.
+    pub(super) recorded: Option<Arc<Sealing>>,
     feed: Arc<Feed>,
     ids: Arc<dyn Ids>,
     since: Stopwatch,
@@ -104,13 +117,19 @@ impl Transaction {
         let session = client.start_session().await.map_err(store_error)?;
         let (held, since) = (HashSet::new(), Stopwatch::start());
         let missed = HashSet::new();
-        Ok(Self { session, held, missed, turns: Vec::new(), facts: Vec::new(), feed, ids, since, attempts: 0 })
+        let (turns, facts) = (Vec::new(), Vec::new());
+        let (receipt, recorded) = (None, None);
+        Ok(Self { session, held, missed, turns, facts, receipt, recorded, feed, ids, since, attempts: 0 })
     }
 
     /// Begins an attempt. The server takes its snapshot at the first statement that follows.
     pub(super) async fn begin(&mut self) -> Result<()> {
         self.held.clear();
         self.facts.clear();
+        if let Some(receipt) = self.receipt.take() {
+            receipt.forget();
+        }
+        self.recorded = None;
         self.session
             .start_transaction()
             .read_concern(ReadConcern::snapshot())
@@ -118,6 +137,12 @@ impl Transaction {
             .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
             .await
             .map_err(store_error)
+    }
+
+    /// What is to be written besides, now that this came of the change.
+    pub(super) fn due<T: 'static>(&self, outcome: &T) -> Result<Option<(Ticket, KeptAnswer)>> {
+        let Some(pending) = &self.receipt else { return Ok(None) };
+        Ok(Some((pending.ticket.clone(), pending.answer(outcome).map_err(StoreError::Backend)?)))
     }
 
     /// Ends an attempt: commits what came to its end, aborts everything else. `None` asks for another attempt.
@@ -157,7 +182,11 @@ impl Transaction {
 
     async fn commit_and_report(&mut self) -> Step<()> {
         let _report = Report { feed: Arc::clone(&self.feed), facts: std::mem::take(&mut self.facts) };
-        self.commit().await
+        let committed = self.commit().await;
+        if let Some(sealing) = self.recorded.take() {
+            sealing.want();
+        }
+        committed
     }
 
     /// Commits, and asks again while the answer is unknown: repeating a commit is safe.

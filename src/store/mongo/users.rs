@@ -142,6 +142,15 @@ impl MongoStore {
     }
 
     async fn insert_user(&self, tx: &mut Transaction, new: &NewUser, by: &AuditContext) -> Step<User> {
+        self.insert_new_user(tx, new, by).await?;
+        let created =
+            Change::UserCreated { user: new.id.clone(), username: new.username.clone(), roles: new.roles.clone() };
+        self.record(tx, by, created).await?;
+        self.account(tx, &new.id).await
+    }
+
+    /// Inserts an account with its places in rooms; puts nothing on record. The caller holds the locks.
+    pub(super) async fn insert_new_user(&self, tx: &mut Transaction, new: &NewUser, by: &AuditContext) -> Step<()> {
         if self.is_taken(tx, doc! { "username": &new.username }).await? {
             return Err(StoreError::AlreadyExists(Unique::Username).into());
         }
@@ -157,10 +166,7 @@ impl MongoStore {
                 UserSummary { id: new.id.clone(), username: new.username.clone(), name: Some(new.name.clone()) };
             self.join_default_rooms(tx, &summary, by).await?;
         }
-        let created =
-            Change::UserCreated { user: new.id.clone(), username: new.username.clone(), roles: new.roles.clone() };
-        self.record(tx, by, created).await?;
-        self.account(tx, &new.id).await
+        Ok(())
     }
 
     async fn require_free_addresses(&self, tx: &mut Transaction, new: &NewUser) -> Step<()> {

@@ -7,8 +7,11 @@ mod audit;
 mod batch;
 #[cfg(test)]
 mod batch_tests;
+mod check;
+mod copies;
 mod directory;
 mod holders;
+mod lock;
 mod login_failures;
 mod members;
 mod open;
@@ -24,6 +27,8 @@ mod plan_tests;
 mod plans;
 mod query;
 mod receipts;
+mod recovery;
+mod repair;
 mod roles;
 mod room_changes;
 mod room_members;
@@ -39,7 +44,6 @@ mod user_deletion;
 mod users;
 mod worker;
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,9 +52,12 @@ use rusqlite::Connection;
 
 use crate::clock::Ids;
 use crate::domain::audit::AuditContext;
+use crate::domain::audit_chain::Sealer;
 use crate::domain::fact::Fact;
 use crate::store::feed::{Feed, Listener};
 use crate::store::{Result, Rights, Seed, Store};
+pub use copies::{CopyError, Existing, back_up, restore};
+use lock::Held;
 use query::{Query as _, Tx};
 use worker::{Access, Workers};
 
@@ -73,8 +80,11 @@ pub struct SqliteStore {
     readers: Option<Workers>,
     writer: Workers,
     ids: Arc<dyn Ids>,
+    sealer: Sealer,
     feed: Arc<Feed>,
     location: Location,
+    /// Keeps others from putting another file in place; `None` in memory. Dropped last.
+    _held: Option<Held>,
 }
 
 impl SqliteStore {
@@ -85,15 +95,24 @@ impl SqliteStore {
     /// database of Rolekeeper, or has a schema newer than this program knows.
     pub fn open(location: Location, ids: Arc<dyn Ids>) -> Result<Self> {
         let feed = Arc::new(Feed::default());
+        let mut held = None;
         let (writer, readers) = match &location {
             Location::File(path) => {
+                held = Some(open::share(path)?);
                 let (writer, readers) = open::open_file(path, READERS)?;
                 (writer, Some(Workers::start("sqlite-reader", readers, &feed)?))
             }
             Location::Memory => (open::open_memory()?, None),
         };
         let writer = Workers::start("sqlite-writer", vec![writer], &feed)?;
-        Ok(Self { readers, writer, ids, feed, location })
+        Ok(Self { readers, writer, ids, sealer: Sealer::default(), feed, location, _held: held })
+    }
+
+    /// Seals what is put on record with the operator's key.
+    #[must_use]
+    pub fn with_sealer(mut self, sealer: Sealer) -> Self {
+        self.sealer = sealer;
+        self
     }
 
     /// Runs statements as they are, in one transaction, so that a test can plant data that no operation would write.
@@ -117,17 +136,18 @@ impl SqliteStore {
         self.readers.as_ref().unwrap_or(&self.writer).run(Access::Read, move |db, _| work(db)).await
     }
 
-    /// Decides and writes in one transaction, which is kept exactly when `work` gives `Ok`.
+    /// Decides and writes in one transaction, which is kept exactly when `work` gives `Ok` and the receipt that goes along
+    /// with `by`, if there is one, could be written.
     async fn write<T, F>(&self, by: &AuditContext, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
     {
-        let (by, ids) = (by.clone(), Arc::clone(&self.ids));
+        let (by, ids, sealer) = (by.clone(), Arc::clone(&self.ids), self.sealer.clone());
         self.writer
             .run(Access::Write, move |db, facts| {
-                let tx = Tx { db, by: &by, ids: ids.as_ref(), facts: RefCell::default() };
-                let outcome = work(&tx);
+                let tx = Tx::new(db, &by, ids.as_ref(), &sealer);
+                let outcome = receipts::with_pending(&tx, work);
                 facts.append(&mut tx.facts.into_inner());
                 outcome
             })

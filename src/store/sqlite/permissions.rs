@@ -35,7 +35,8 @@ fn permission(row: &Row<'_>) -> Result<Permission> {
     })
 }
 
-fn find(db: &Connection, id: &PermissionId) -> Result<Option<Permission>> {
+/// The permission with that id.
+pub(super) fn find(db: &Connection, id: &PermissionId) -> Result<Option<Permission>> {
     db.first(select_permission!("WHERE id = ?1"), [id.as_str()], permission)
 }
 
@@ -72,7 +73,8 @@ fn insert_roles(db: &Connection, id: &PermissionId, roles: &[RoleId]) -> Result<
     Ok(())
 }
 
-fn touch(tx: &Tx<'_>, id: &PermissionId) -> Result<()> {
+/// Marks the permission as changed.
+pub(super) fn touch(tx: &Tx<'_>, id: &PermissionId) -> Result<()> {
     tx.db.change("UPDATE permissions SET updated_at = ?2 WHERE id = ?1", (id.as_str(), tx.now()))
 }
 

@@ -1,7 +1,7 @@
 //! The few forms in which this backend talks to SQLite: ask for rows, ask whether there is one, change some. Errors of
 //! the driver become errors of the store here and nowhere else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::Ids;
 use crate::domain::audit::AuditContext;
+use crate::domain::audit_chain::Sealer;
 use crate::domain::fact::Fact;
 use crate::domain::time::Timestamp;
 use crate::store::{Result, StoreError};
@@ -18,11 +19,20 @@ pub(super) struct Tx<'a> {
     pub(super) db: &'a Connection,
     pub(super) by: &'a AuditContext,
     pub(super) ids: &'a dyn Ids,
+    /// Makes the digests of what is put on record.
+    pub(super) sealer: &'a Sealer,
     /// What this transaction makes untrue; see [`Tx::touch`].
     pub(super) facts: RefCell<Vec<Fact>>,
+    /// Whether a change was put on record.
+    pub(super) recorded: Cell<bool>,
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    /// Before anything was done in it.
+    pub(super) fn new(db: &'a Connection, by: &'a AuditContext, ids: &'a dyn Ids, sealer: &'a Sealer) -> Self {
+        Self { db, by, ids, sealer, facts: RefCell::default(), recorded: Cell::new(false) }
+    }
+
     /// Notes what is not as it was after this transaction, for what leaves nothing on record.
     pub(super) fn touch(&self, facts: Vec<Fact>) {
         self.facts.borrow_mut().extend(facts);

@@ -10,7 +10,7 @@ use super::worker::Access;
 use crate::domain::receipt::{Fingerprint, Found, KEPT_MS, KeptAnswer, Receipt, ReceiptKey, Ticket};
 use crate::domain::time::Timestamp;
 use crate::store::organizations::Keep;
-use crate::store::{OrganizationConflict, ReceiptStore, Result};
+use crate::store::{OrganizationConflict, ReceiptStore, Result, StoreError};
 
 /// Receipts that are over and go with each new one: more than one, so that going outruns coming.
 const DROPPED_AT_ONCE: i64 = 4;
@@ -82,6 +82,18 @@ pub(super) fn complete<T>(tx: &Tx<'_>, keep: Option<&Keep<T>>, outcome: &T) -> R
     let Some(keep) = keep else { return Ok(()) };
     if write(tx.db, &keep.ticket, &(keep.render)(outcome))? {
         return Ok(());
+    }
+    Err(OrganizationConflict::OutOfTurn.into())
+}
+
+/// Does `work`, and if it put anything on record, writes the receipt that goes along with whoever asked for it.
+pub(super) fn with_pending<T: 'static>(tx: &Tx<'_>, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+    let Some(pending) = &tx.by.receipt else { return work(tx) };
+    // It may have been done before, in a transaction of which nothing was kept.
+    pending.forget();
+    let outcome = work(tx)?;
+    if !tx.recorded.get() || write(tx.db, &pending.ticket, &pending.answer(&outcome).map_err(StoreError::Backend)?)? {
+        return Ok(outcome);
     }
     Err(OrganizationConflict::OutOfTurn.into())
 }

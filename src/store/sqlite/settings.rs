@@ -15,7 +15,8 @@ use crate::domain::ids::RoleId;
 use crate::domain::setting::{SETTINGS, Setting, settings_that_name_roles};
 use crate::store::{Result, SettingStore};
 
-fn find(db: &Connection, id: &str) -> Result<Option<Value>> {
+/// The stored value of a setting.
+pub(super) fn find(db: &Connection, id: &str) -> Result<Option<Value>> {
     db.first("SELECT value FROM settings WHERE id = ?1", [id], |row| json(row, "value"))
 }
 
@@ -31,7 +32,8 @@ fn find_some(db: &Connection, ids: String) -> Result<BTreeMap<String, Value>> {
     Ok(db.all(sql, [ids], |row| Ok((text(row)?, json(row, "value")?)))?.into_iter().collect())
 }
 
-fn put(db: &Connection, id: &str, value: &Value) -> Result<()> {
+/// Stores the value of a setting.
+pub(super) fn put(db: &Connection, id: &str, value: &Value) -> Result<()> {
     db.change(
         "INSERT INTO settings (id, value) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET value = excluded.value",
         (id, to_json(value)?),

@@ -86,7 +86,8 @@ pub(super) fn id_of_username(db: &Connection, username: &str) -> Result<Option<U
     }
 }
 
-fn find_by_username(db: &Connection, username: &str, matching: UsernameMatch) -> Result<Option<User>> {
+/// The account with that username.
+pub(super) fn find_by_username(db: &Connection, username: &str, matching: UsernameMatch) -> Result<Option<User>> {
     let exact = db.first(select_user!("WHERE u.username = ?1"), [username], user)?;
     match matching {
         UsernameMatch::Exact => Ok(exact),
@@ -101,16 +102,23 @@ fn find_by_username(db: &Connection, username: &str, matching: UsernameMatch) ->
 fn create(tx: &Tx<'_>, mut new: NewUser) -> Result<User> {
     let mut seen = HashSet::new();
     new.roles.retain(|role| seen.insert(role.clone()));
+    insert_new(tx, &new)?;
+    let user = new.to_user(tx.by.at);
+    tx.record(Change::UserCreated { user: new.id, username: new.username, roles: new.roles })?;
+    Ok(user)
+}
+
+/// Inserts an account, whose roles are each there once, with its places in rooms; puts nothing on record.
+pub(super) fn insert_new(tx: &Tx<'_>, new: &NewUser) -> Result<()> {
     require_free_username(tx.db, &new.username)?;
-    require_free_addresses(tx.db, &new)?;
+    require_free_addresses(tx.db, new)?;
     roles::require_known(tx.db, &new.roles)?;
     let user = new.to_user(tx.by.at);
     insert(tx, &user, new.password.as_ref())?;
     if new.join_default_rooms {
         rooms::join_defaults(tx, &user.id)?;
     }
-    tx.record(Change::UserCreated { user: new.id, username: new.username, roles: new.roles })?;
-    Ok(user)
+    Ok(())
 }
 
 fn require_free_username(db: &Connection, username: &str) -> Result<()> {

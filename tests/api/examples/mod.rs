@@ -58,6 +58,7 @@ async fn hold(steps: &[Step], groups: &mut BTreeMap<&'static str, Examples>) {
         examples.push(example(step, &request, &answer));
     }
     drop(conversation);
+    server.assert_sound().await;
     server.finish().await;
 }
 

@@ -2,6 +2,7 @@
 
 /// Each file's name and text.
 pub(super) const FILES: &[(&str, &str)] = &[
+    ("audit", include_str!("audit.json")),
     ("channels", include_str!("channels.json")),
     ("groups", include_str!("groups.json")),
     ("organization-audit-log", include_str!("organization-audit-log.json")),

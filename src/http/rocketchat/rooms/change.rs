@@ -4,34 +4,37 @@
 
 use serde::Deserialize;
 
-use super::{Family, NamedRoom, RoomInBody, answered};
-use crate::http::answer::{Answer, Empty, success};
+use super::{Family, NamedRoom, RoomInBody, shown};
+use crate::http::answer::Answer;
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::requirement::{ArchiveRooms, DeleteRooms, EditRooms, Later, UnarchiveRooms};
 use crate::http::rocketchat::shape::{Field, Shape};
 
 /// `POST channels.delete`, `POST groups.delete`.
-pub async fn delete<F: Family>(call: Call<Later<F::Delete, 400>, RoomInBody>) -> Answer {
-    call.services().delete_room(&call.caller, F::KIND, &call.input.room.reference()).await?;
-    Ok(success(Empty {}))
+pub async fn delete<F: Family>(change: Change<Later<F::Delete, 400>, RoomInBody>) -> Answer {
+    change
+        .done(async |call| call.services().delete_room(&call.caller, F::KIND, &call.input.room.reference()).await)
+        .await
 }
 
 /// `POST rooms.delete`.
-pub async fn delete_any(call: Call<Later<DeleteRooms, 400>, RoomInBody>) -> Answer {
-    call.services().delete_any_room(&call.caller, &call.input.room.reference()).await?;
-    Ok(success(Empty {}))
+pub async fn delete_any(change: Change<Later<DeleteRooms, 400>, RoomInBody>) -> Answer {
+    change.done(async |call| call.services().delete_any_room(&call.caller, &call.input.room.reference()).await).await
 }
 
 /// `POST channels.archive`, `POST groups.archive`.
-pub async fn archive<F: Family>(call: Call<Later<ArchiveRooms, 400>, RoomInBody>) -> Answer {
-    call.services().archive_room(&call.caller, F::KIND, &call.input.room.reference()).await?;
-    Ok(success(Empty {}))
+pub async fn archive<F: Family>(change: Change<Later<ArchiveRooms, 400>, RoomInBody>) -> Answer {
+    change
+        .done(async |call| call.services().archive_room(&call.caller, F::KIND, &call.input.room.reference()).await)
+        .await
 }
 
 /// `POST channels.unarchive`, `POST groups.unarchive`.
-pub async fn unarchive<F: Family>(call: Call<Later<UnarchiveRooms, 400>, RoomInBody>) -> Answer {
-    call.services().unarchive_room(&call.caller, F::KIND, &call.input.room.reference()).await?;
-    Ok(success(Empty {}))
+pub async fn unarchive<F: Family>(change: Change<Later<UnarchiveRooms, 400>, RoomInBody>) -> Answer {
+    change
+        .done(async |call| call.services().unarchive_room(&call.caller, F::KIND, &call.input.room.reference()).await)
+        .await
 }
 
 /// A room and its new name.
@@ -48,10 +51,12 @@ impl Input for NewName {
 }
 
 /// `POST channels.rename`, `POST groups.rename`.
-pub async fn rename<F: Family>(call: Call<Later<EditRooms, 400>, NewName>) -> Answer {
-    let room = call.input.room.reference();
-    let room = call.services().rename_room(&call.caller, F::KIND, &room, &call.input.name).await?;
-    Ok(answered::<F>(&room))
+pub async fn rename<F: Family>(change: Change<Later<EditRooms, 400>, NewName>) -> Answer {
+    let rename = async |call: &Call<_, NewName>| {
+        let room = call.input.room.reference();
+        call.services().rename_room(&call.caller, F::KIND, &room, &call.input.name).await
+    };
+    change.make(shown::<F>, rename).await
 }
 
 /// A room and what it is to become: `c` or `p`.
@@ -68,8 +73,10 @@ impl Input for NewType {
 }
 
 /// `POST channels.setType`, `POST groups.setType`. The answer is in the words of the family that the room comes from.
-pub async fn set_type<F: Family>(call: Call<Later<EditRooms, 400>, NewType>) -> Answer {
-    let room = call.input.room.reference();
-    let room = call.services().set_room_type(&call.caller, F::KIND, &room, &call.input.kind).await?;
-    Ok(answered::<F>(&room))
+pub async fn set_type<F: Family>(change: Change<Later<EditRooms, 400>, NewType>) -> Answer {
+    let set_type = async |call: &Call<_, NewType>| {
+        let room = call.input.room.reference();
+        call.services().set_room_type(&call.caller, F::KIND, &room, &call.input.kind).await
+    };
+    change.make(shown::<F>, set_type).await
 }

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Channels, Family, Groups, answered};
-use crate::domain::room::RoomKind;
+use super::{Channels, Family, Groups, shown};
+use crate::domain::room::{Room, RoomKind};
 use crate::http::answer::Answer;
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::error::ApiError;
 use crate::http::requirement::{CreateChannels, CreateGroups, Later};
@@ -80,17 +81,19 @@ fn is_true(value: &Value) -> bool {
 }
 
 /// `POST channels.create`. The permission is asked for before the body is looked at closely.
-pub async fn create_channel(call: Call<Later<CreateChannels, 403>, CreateRoom>) -> Answer {
-    call.services().require_creating_rooms(&call.caller, Channels::KIND).await?;
-    create::<Channels, _>(&call).await
+pub async fn create_channel(change: Change<Later<CreateChannels, 403>, CreateRoom>) -> Answer {
+    let create = async |call: &Call<_, CreateRoom>| {
+        call.services().require_creating_rooms(&call.caller, Channels::KIND).await?;
+        create::<Channels, _>(call).await
+    };
+    change.make(shown::<Channels>, create).await
 }
 
 /// `POST groups.create`. The permission is asked for behind the body.
-pub async fn create_group(call: Call<Later<CreateGroups, 403>, CreateRoom>) -> Answer {
-    create::<Groups, _>(&call).await
+pub async fn create_group(change: Change<Later<CreateGroups, 403>, CreateRoom>) -> Answer {
+    change.make(shown::<Groups>, async |call| create::<Groups, _>(call).await).await
 }
 
-async fn create<F: Family, P>(call: &Call<P, CreateRoom>) -> Answer {
-    let room = call.services().create_room(&call.caller, call.input.request(F::KIND)?).await?;
-    Ok(answered::<F>(&room))
+async fn create<F: Family, P>(call: &Call<P, CreateRoom>) -> Result<Room, ServiceError> {
+    call.services().create_room(&call.caller, call.input.request(F::KIND)?).await
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Family, RoomInQuery, answered, view};
+use super::{Family, RoomInQuery, shown, view};
 use crate::http::answer::{Answer, success};
 use crate::http::call::Call;
 use crate::http::requirement::AnyUser;
@@ -10,7 +10,7 @@ use crate::http::requirement::AnyUser;
 /// `GET channels.info`, `GET groups.info`.
 pub async fn view_room<F: Family>(call: Call<AnyUser, RoomInQuery>) -> Answer {
     let room = call.services().view_room(&call.caller, F::KIND, &call.input.room.reference()).await?;
-    Ok(answered::<F>(&room))
+    Ok(success(shown::<F>(&room)))
 }
 
 /// `GET rooms.info`.

@@ -3,10 +3,11 @@
 
 use serde::Deserialize;
 
-use super::{Channels, Family, NamedRoom, RoomAndUser, RoomInBody, answered};
+use super::{Channels, Family, NamedRoom, RoomAndUser, RoomInBody, shown};
 use crate::domain::ids::UserId;
 use crate::domain::room_change::Invited;
-use crate::http::answer::{Answer, Empty, success};
+use crate::http::answer::Answer;
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::requirement::{JoinChannels, Later, LeaveRooms, RemoveFromRooms};
 use crate::http::rocketchat::shape::{Field, Shape};
@@ -52,17 +53,21 @@ impl Invitation {
 }
 
 /// `POST channels.invite`, `POST groups.invite`.
-pub async fn invite<F: Family>(call: Call<Later<F::Invite, 400>, Invitation>) -> Answer {
-    let (room, invited) = (call.input.room.reference(), call.input.invited());
-    let room = call.services().invite_to_room(&call.caller, F::KIND, &room, &invited).await?;
-    Ok(answered::<F>(&room))
+pub async fn invite<F: Family>(change: Change<Later<F::Invite, 400>, Invitation>) -> Answer {
+    let invite = async |call: &Call<_, Invitation>| {
+        let (room, invited) = (call.input.room.reference(), call.input.invited());
+        call.services().invite_to_room(&call.caller, F::KIND, &room, &invited).await
+    };
+    change.make(shown::<F>, invite).await
 }
 
 /// `POST channels.kick`, `POST groups.kick`.
-pub async fn kick<F: Family>(call: Call<Later<RemoveFromRooms, 400>, RoomAndUser>) -> Answer {
-    let (room, user) = (call.input.room.reference(), call.input.user.reference());
-    let room = call.services().remove_from_room(&call.caller, F::KIND, &room, &user).await?;
-    Ok(answered::<F>(&room))
+pub async fn kick<F: Family>(change: Change<Later<RemoveFromRooms, 400>, RoomAndUser>) -> Answer {
+    let kick = async |call: &Call<_, RoomAndUser>| {
+        let (room, user) = (call.input.room.reference(), call.input.user.reference());
+        call.services().remove_from_room(&call.caller, F::KIND, &room, &user).await
+    };
+    change.make(shown::<F>, kick).await
 }
 
 /// A room and the code to join it with.
@@ -80,20 +85,23 @@ impl Input for Entrance {
 }
 
 /// `POST channels.join`.
-pub async fn join(call: Call<Later<JoinChannels, 400>, Entrance>) -> Answer {
-    let room = call.input.room.reference();
-    let room = call.services().join_channel(&call.caller, &room, &call.input.join_code).await?;
-    Ok(answered::<Channels>(&room))
+pub async fn join(change: Change<Later<JoinChannels, 400>, Entrance>) -> Answer {
+    let join = async |call: &Call<_, Entrance>| {
+        let room = call.input.room.reference();
+        call.services().join_channel(&call.caller, &room, &call.input.join_code).await
+    };
+    change.make(shown::<Channels>, join).await
 }
 
 /// `POST channels.leave`, `POST groups.leave`.
-pub async fn leave<F: Family>(call: Call<Later<F::Leave, 400>, RoomInBody>) -> Answer {
-    let room = call.services().leave_room(&call.caller, F::KIND, &call.input.room.reference()).await?;
-    Ok(answered::<F>(&room))
+pub async fn leave<F: Family>(change: Change<Later<F::Leave, 400>, RoomInBody>) -> Answer {
+    let leave = async |call: &Call<_, RoomInBody>| {
+        call.services().leave_room(&call.caller, F::KIND, &call.input.room.reference()).await
+    };
+    change.make(shown::<F>, leave).await
 }
 
 /// `POST rooms.leave`.
-pub async fn leave_any(call: Call<Later<LeaveRooms, 400>, RoomInBody>) -> Answer {
-    call.services().leave_any_room(&call.caller, &call.input.room.reference()).await?;
-    Ok(success(Empty {}))
+pub async fn leave_any(change: Change<Later<LeaveRooms, 400>, RoomInBody>) -> Answer {
+    change.done(async |call| call.services().leave_any_room(&call.caller, &call.input.room.reference()).await).await
 }

@@ -12,13 +12,11 @@ pub mod roles;
 pub mod subscriptions;
 mod view;
 
-use actix_web::HttpResponse;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::shape::{Field, Shape, Source};
 use crate::domain::room::{Room, RoomKind};
-use crate::http::answer::success;
 use crate::http::call::Input;
 use crate::http::requirement::{
     DeleteChannels, DeleteGroups, InviteToChannels, InviteToGroups, LeaveChannels, LeaveGroups, Requirement,
@@ -156,6 +154,6 @@ impl Input for UpdatedSince {
 }
 
 /// `{"channel":{…}}` or `{"group":{…}}`.
-pub fn answered<F: Family>(room: &Room) -> HttpResponse {
-    success(Map::from_iter([(F::ONE.to_owned(), Value::Object(view::room(room)))]))
+pub fn shown<F: Family>(room: &Room) -> Map<String, Value> {
+    Map::from_iter([(F::ONE.to_owned(), Value::Object(view::room(room)))])
 }

@@ -3,9 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::domain::ids::RoomId;
 use crate::domain::role::USER;
 use crate::domain::user_change::Relinquish;
-use crate::http::answer::{Answer, Empty, success};
+use crate::http::answer::Answer;
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::error::ApiError;
 use crate::http::requirement::{AnyUser, DeactivateIdleUsers, DeleteUsers};
@@ -58,10 +60,12 @@ fn relinquish(confirmed: Option<bool>) -> Relinquish {
 }
 
 /// `POST users.delete` (contract 9.5).
-pub async fn delete_user(call: Call<DeleteUsers, DeleteUser>) -> Answer {
-    let relinquish = relinquish(call.input.confirm_relinquish);
-    let rooms = call.services().delete_user(&call.caller, &call.input.account(), relinquish).await?;
-    Ok(success(json!({"deletedRooms": rooms})))
+pub async fn delete_user(change: Change<DeleteUsers, DeleteUser>) -> Answer {
+    let delete = async |call: &Call<_, DeleteUser>| {
+        let relinquish = relinquish(call.input.confirm_relinquish);
+        call.services().delete_user(&call.caller, &call.input.account(), relinquish).await
+    };
+    change.make(|rooms: &Vec<RoomId>| json!({"deletedRooms": rooms}), delete).await
 }
 
 /// Body of `users.deleteOwnAccount`.
@@ -77,10 +81,12 @@ impl Input for DeleteOwnAccount {
 }
 
 /// `POST users.deleteOwnAccount`.
-pub async fn delete_own_account(call: Call<AnyUser, DeleteOwnAccount>) -> Answer {
-    let DeleteOwnAccount { password, confirm_relinquish } = &call.input;
-    call.services().delete_own_account(&call.caller, password, relinquish(*confirm_relinquish)).await?;
-    Ok(success(Empty {}))
+pub async fn delete_own_account(change: Change<AnyUser, DeleteOwnAccount>) -> Answer {
+    let delete = async |call: &Call<_, DeleteOwnAccount>| {
+        let DeleteOwnAccount { password, confirm_relinquish } = &call.input;
+        call.services().delete_own_account(&call.caller, password, relinquish(*confirm_relinquish)).await
+    };
+    change.done(delete).await
 }
 
 /// Body of `users.deactivateIdle`.
@@ -105,10 +111,12 @@ impl Input for DeactivateIdle {
 }
 
 /// `POST users.deactivateIdle` (contract 9.6).
-pub async fn deactivate_idle_users(call: Call<DeactivateIdleUsers, DeactivateIdle>) -> Answer {
-    #[expect(clippy::cast_possible_truncation, reason = "saturates; longer ago than anything is")]
-    let days = call.input.days_idle as i64;
-    let role = call.input.role.as_deref().unwrap_or(USER);
-    let count = call.services().deactivate_idle_users(&call.caller, days, role).await?;
-    Ok(success(json!({"count": count})))
+pub async fn deactivate_idle_users(change: Change<DeactivateIdleUsers, DeactivateIdle>) -> Answer {
+    let deactivate = async |call: &Call<_, DeactivateIdle>| {
+        #[expect(clippy::cast_possible_truncation, reason = "saturates; longer ago than anything is")]
+        let days = call.input.days_idle as i64;
+        let role = call.input.role.as_deref().unwrap_or(USER);
+        call.services().deactivate_idle_users(&call.caller, days, role).await
+    };
+    change.make(|count: &u64| json!({"count": count}), deactivate).await
 }

@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Field, Kind, Shape, Source};
 use super::views;
-use crate::domain::user::Activation;
+use crate::domain::user::{Activation, User};
 use crate::http::answer::{Answer, success};
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::requirement::{AnyUser, CreateUsers, EditActiveStatus, Later};
 use crate::service::ServiceError;
@@ -100,9 +101,15 @@ impl CreateUser {
 }
 
 /// `POST users.create` (contract 9.1).
-pub async fn create_user(call: Call<Later<CreateUsers, 400>, CreateUser>) -> Answer {
-    let user = call.services().create_user(&call.caller, call.input.account()).await?;
-    Ok(success(json!({"user": views::created_account(&user)})))
+pub async fn create_user(change: Change<Later<CreateUsers, 400>, CreateUser>) -> Answer {
+    change
+        .make(changed_account, async |call| call.services().create_user(&call.caller, call.input.account()).await)
+        .await
+}
+
+/// The account that was made or changed.
+fn changed_account(user: &User) -> Value {
+    json!({"user": views::created_account(user)})
 }
 
 /// Parameters of `users.info`.
@@ -169,13 +176,15 @@ impl Input for SetActiveStatus {
 }
 
 /// `POST users.setActiveStatus` (contract 9.6).
-pub async fn set_active_status(call: Call<EditActiveStatus, SetActiveStatus>) -> Answer {
-    let SetActiveStatus { user_id, active_status, confirm_relinquish } = &call.input;
-    let activation = match (active_status, confirm_relinquish.unwrap_or(false)) {
-        (true, _) => Activation::Activate,
-        (false, false) => Activation::Deactivate,
-        (false, true) => Activation::DeactivateAndRelinquish,
+pub async fn set_active_status(change: Change<EditActiveStatus, SetActiveStatus>) -> Answer {
+    let set = async |call: &Call<_, SetActiveStatus>| {
+        let SetActiveStatus { user_id, active_status, confirm_relinquish } = &call.input;
+        let activation = match (active_status, confirm_relinquish.unwrap_or(false)) {
+            (true, _) => Activation::Activate,
+            (false, false) => Activation::Deactivate,
+            (false, true) => Activation::DeactivateAndRelinquish,
+        };
+        call.services().set_user_active(&call.caller, user_id, activation).await
     };
-    let user = call.services().set_user_active(&call.caller, user_id, activation).await?;
-    Ok(success(json!({"user": {"_id": user.id, "active": user.active}})))
+    change.make(|user: &User| json!({"user": {"_id": user.id, "active": user.active}}), set).await
 }

@@ -4,9 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::http::answer::{Answer, success};
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::requirement::AnyUser;
 use crate::http::rocketchat::shape::{Field, Shape};
+use crate::service::users::Preferences;
 
 /// Every preference that can be chosen, and what it holds.
 const CHOICES: Shape = Shape::closed(&[
@@ -79,10 +81,13 @@ pub async fn show_preferences(call: Call<AnyUser>) -> Answer {
 }
 
 /// `POST users.setPreferences`.
-pub async fn set_preferences(call: Call<AnyUser, SetPreferences>) -> Answer {
-    let SetPreferences { user_id, data } = &call.input;
-    let set = call.services().set_preferences(&call.caller, user_id.as_deref(), data.clone()).await?;
-    Ok(success(json!({"user": {"_id": set.user, "settings": {"preferences": set.values}}})))
+pub async fn set_preferences(change: Change<AnyUser, SetPreferences>) -> Answer {
+    let shown = |set: &Preferences| json!({"user": {"_id": set.user, "settings": {"preferences": set.values}}});
+    let set = async |call: &Call<_, SetPreferences>| {
+        let SetPreferences { user_id, data } = &call.input;
+        call.services().set_preferences(&call.caller, user_id.as_deref(), data.clone()).await
+    };
+    change.make(shown, set).await
 }
 
 #[cfg(test)]

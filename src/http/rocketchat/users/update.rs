@@ -1,14 +1,15 @@
 //! `users.update` (contract 9.2) and `users.updateOwnBasicInfo`.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::changed_account;
 use crate::domain::user::Activation;
-use crate::http::answer::{Answer, success};
+use crate::http::answer::Answer;
+use crate::http::call::change::Change;
 use crate::http::call::{Call, Input};
 use crate::http::requirement::{AnyUser, EditOtherUsers, Later};
 use crate::http::rocketchat::shape::{Field, Shape};
-use crate::http::rocketchat::views;
 use crate::service::rates::Rate;
 use crate::service::users::{AccountUpdate, FieldChanges, OwnUpdate};
 
@@ -114,9 +115,10 @@ fn profile(bio: Option<&String>, nickname: Option<&String>, status_text: Option<
 }
 
 /// `POST users.update` (contract 9.2).
-pub async fn update_user(call: Call<Later<EditOtherUsers, 400>, UpdateUser>) -> Answer {
-    let user = call.services().update_user(&call.caller, call.input.update()).await?;
-    Ok(success(json!({"user": views::created_account(&user)})))
+pub async fn update_user(change: Change<Later<EditOtherUsers, 400>, UpdateUser>) -> Answer {
+    change
+        .make(changed_account, async |call| call.services().update_user(&call.caller, call.input.update()).await)
+        .await
 }
 
 /// Body of `users.updateOwnBasicInfo`.
@@ -182,7 +184,9 @@ impl UpdateOwnBasicInfo {
 }
 
 /// `POST users.updateOwnBasicInfo`.
-pub async fn update_own_account(call: Call<AnyUser, UpdateOwnBasicInfo>) -> Answer {
-    let user = call.services().update_own_account(&call.caller, call.input.update()).await?;
-    Ok(success(json!({"user": views::created_account(&user)})))
+pub async fn update_own_account(change: Change<AnyUser, UpdateOwnBasicInfo>) -> Answer {
+    let update = async |call: &Call<_, UpdateOwnBasicInfo>| {
+        call.services().update_own_account(&call.caller, call.input.update()).await
+    };
+    change.make(changed_account, update).await
 }

@@ -196,10 +196,25 @@ CREATE INDEX trash_member ON trash (json_extract(document, '$.u._id'), deleted_a
 
 -- AUTOINCREMENT: a number of the record is never given twice, not even after its end was cut off.
 CREATE TABLE audit (
-    seq   INTEGER PRIMARY KEY AUTOINCREMENT,
-    id    TEXT    NOT NULL UNIQUE,
-    entry TEXT    NOT NULL
+    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    id     TEXT    NOT NULL UNIQUE,
+    entry  TEXT    NOT NULL,
+    -- The place in the chain of its scope; see domain::audit_chain.
+    scope  TEXT    NOT NULL,
+    number INTEGER NOT NULL,
+    prev   BLOB    NOT NULL,
+    hash   BLOB    NOT NULL,
+    keyed  INTEGER NOT NULL,
+    UNIQUE (scope, number)
 ) STRICT;
+CREATE INDEX audit_at ON audit (json_extract(entry, '$.at'), id);
+
+-- The newest entry of each scope.
+CREATE TABLE audit_heads (
+    scope  TEXT    NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL,
+    hash   BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE settings (
     id    TEXT NOT NULL PRIMARY KEY,

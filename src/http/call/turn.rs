@@ -1,0 +1,95 @@
+//! What both surfaces need to answer a request again that comes with a key: its body, which is read before it is known
+//! what is asked, and the turn it takes. What a receipt means is in `domain::receipt`; in which order a surface checks is
+//! in its own file.
+
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web;
+
+use super::{BODY_TIMEOUT, read_body};
+use crate::domain::receipt::{Fingerprint, KeptAnswer, ReceiptKey, Ticket};
+use crate::http::error::ApiError;
+use crate::service::organizations::receipts::Turn;
+use crate::service::{Result, Services};
+
+/// The header that asks for a receipt.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A key that is no text is refused like an empty one.
+pub(super) fn key_text(key: &HeaderValue) -> &str {
+    key.to_str().unwrap_or_default()
+}
+
+/// The body, read when it is first asked for.
+pub(super) struct Body {
+    payload: Option<Payload>,
+    bytes: web::BytesMut,
+}
+
+impl Body {
+    pub(super) fn new(payload: Payload) -> Self {
+        Self { payload: Some(payload), bytes: web::BytesMut::new() }
+    }
+
+    pub(super) async fn read(&mut self) -> std::result::Result<&[u8], ApiError> {
+        if let Some(payload) = self.payload.take() {
+            let bytes = tokio::time::timeout(BODY_TIMEOUT, read_body(payload)).await;
+            self.bytes = bytes.map_err(|_| ApiError::BodyTooSlow)??;
+        }
+        Ok(&self.bytes)
+    }
+}
+
+/// The turn of a request with a key. Whatever way the request ends without an answer that is kept (a refusal on the way
+/// in, a client that went away, a store that did not answer), the turn is given up.
+pub(super) struct HeldTurn {
+    services: Arc<Services>,
+    /// What the answer is kept under.
+    pub(super) ticket: Ticket,
+    over: bool,
+}
+
+impl HeldTurn {
+    /// Takes the turn, or finds what the same request got when it was here before.
+    pub(super) async fn take(
+        services: &Arc<Services>,
+        key: Option<ReceiptKey>,
+        request: &Fingerprint,
+    ) -> Result<std::result::Result<Self, KeptAnswer>> {
+        Ok(match services.take_turn(key, request).await? {
+            Turn::Go(ticket) => Ok(Self { services: Arc::clone(services), ticket, over: false }),
+            Turn::Again(answer) => Err(answer),
+        })
+    }
+
+    /// Keeps the answer to a request that changed nothing.
+    pub(super) async fn keep(self, answer: &KeptAnswer) {
+        match self.services.keep_answer(&self.ticket, answer).await {
+            Ok(()) => self.end(),
+            // Asked again, the request is simply done again: it has changed nothing.
+            Err(error) => log::warn!("an answer could not be kept: {error}"),
+        }
+    }
+
+    /// The answer is kept.
+    pub(super) fn end(mut self) {
+        self.over = true;
+    }
+}
+
+impl Drop for HeldTurn {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.over {
+            return;
+        }
+        let (services, ticket) = (Arc::clone(&self.services), self.ticket.clone());
+        runtime.spawn(async move {
+            if let Err(error) = services.give_turn_up(&ticket).await {
+                log::warn!("a key stays taken for a minute: {error}");
+            }
+        });
+    }
+}
