@@ -197,7 +197,9 @@ CREATE INDEX trash_member ON trash (json_extract(document, '$.u._id'), deleted_a
 -- AUTOINCREMENT: a number of the record is never given twice, not even after its end was cut off.
 CREATE TABLE audit (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-    id     TEXT    NOT NULL UNIQUE,
+    -- Made by chance from 96 bits. An index of it would have every change write a page of its own: they lie nowhere near
+    -- each other, and nobody looks for one.
+    id     TEXT    NOT NULL,
     entry  TEXT    NOT NULL,
     -- The place in the chain of its scope; see domain::audit_chain.
     scope  TEXT    NOT NULL,
