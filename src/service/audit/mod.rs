@@ -13,7 +13,7 @@ use crate::store::{Period, Store};
 
 /// Entries that one request looks at, at most. Who asks for what is rare gets a shorter answer, and a cursor to go on.
 const LOOKED_AT: u64 = 5_000;
-/// Entries that are read at once.
+/// Entries that are read at once to find those that are wanted.
 const PIECE: u64 = 500;
 /// Entries of an answer, unless it is said, and at most.
 const DEFAULT_COUNT: u64 = 50;
@@ -37,6 +37,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Whether every entry of the time is wanted, so that no more need be read than are shown.
+    const fn is_all_of_the_time(&self) -> bool {
+        self.action.is_none() && self.actor.is_none() && self.target.is_none() && self.role.is_none()
+    }
+
     fn fits(&self, entry: &AuditEntry, effect: &Effect) -> bool {
         let is = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(fits);
         let actor = |wanted: &str| match &entry.context.actor {
@@ -91,14 +96,16 @@ impl Services {
     /// What the store says.
     pub async fn list_audit(&self, wanted: &Wanted, count: Option<f64>, cursor: Option<Cursor>) -> Result<AuditPage> {
         let count = count.filter(|count| *count >= 1.0).map_or(DEFAULT_COUNT, |count| super::bounded(count, i64::MAX));
+        // One more tells whether there are any behind them.
+        let at_once = if wanted.is_all_of_the_time() { count.min(MOST) + 1 } else { PIECE };
         let count = usize::try_from(count.min(MOST)).unwrap_or_default();
         let mut period = Period { from: wanted.from, to: wanted.to, behind: None };
         let (mut entries, mut last, mut looked_at) = (Vec::new(), cursor, 0);
         while looked_at < LOOKED_AT {
             period.behind = last.as_ref().map(|cursor| (cursor.at, cursor.id.clone()));
-            let piece = self.store.page_audit_entries(&period, PIECE).await?;
-            let is_end = (piece.len() as u64) < PIECE;
-            looked_at += PIECE;
+            let piece = self.store.page_audit_entries(&period, at_once).await?;
+            let is_end = (piece.len() as u64) < at_once;
+            looked_at += at_once;
             for entry in piece {
                 if entries.len() == count {
                     return Ok(AuditPage { entries, cursor: last });
