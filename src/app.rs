@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +26,7 @@ use crate::http::openapi::Description;
 use crate::http::public::{Lifecycle, Phase, Vitals};
 use crate::http::routes::routes;
 use crate::metrics::Metrics;
+use crate::port::Port;
 use crate::secret::Secret;
 use crate::service::audit::heads;
 use crate::service::passwords::Passwords;
@@ -48,6 +48,9 @@ const HEADS_TOLD: usize = 100;
 
 /// How long a server that stops seals the record.
 const LAST_SEALING: Duration = Duration::from_secs(5);
+
+/// How long a server that stops waits for the first requests of those who have just come.
+const LAST_REQUESTS: Duration = Duration::from_millis(250);
 
 /// How long to wait before following the changes of others again, when that has ended.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -134,7 +137,8 @@ impl Default for Sources {
 /// A server that listens but does not answer yet.
 pub struct App {
     server: Server,
-    port: u16,
+    port: Port,
+    drain: Drain,
     lifecycle: Arc<Lifecycle>,
     announcement: Option<String>,
     facts: Arc<CachedStore>,
@@ -181,9 +185,9 @@ impl App {
     /// [`StartError`] with one sentence for the operator.
     pub async fn build(settings: &Settings, sources: Sources) -> Result<Self, StartError> {
         let overrides = overrides(settings)?;
-        let listener = listen(&settings.server)?;
-        let port = listener.local_addr().map_err(|reason| listen_error(&settings.server, reason))?.port();
-        let server_settings = ServerSettings { port, ..settings.server.clone() };
+        let port = Port::take(settings.server.bind, settings.server.port);
+        let port = port.map_err(|reason| listen_error(&settings.server, reason))?;
+        let server_settings = ServerSettings { port: port.number(), ..settings.server.clone() };
         let store = open_store(settings, &sources).await?;
         log::info!("keeping roles in {}", store.describe());
         let facts = Arc::new(CachedStore::new(Arc::clone(&store), settings.cache.sessions.into()));
@@ -213,13 +217,14 @@ impl App {
             clock: sources.clock,
             ids: sources.ids,
         };
-        let server = serve(listener, &server_settings, parts)?;
-        Ok(Self { server, port, lifecycle, announcement, facts, follower })
+        let server = serve(&port, &server_settings, parts)?;
+        let drain = Drain::of(&server_settings);
+        Ok(Self { server, port, drain, lifecycle, announcement, facts, follower })
     }
 
     /// The port it listens on, also when any free one was asked for.
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The facts in memory, for tests that change the store past the server.
@@ -254,10 +259,10 @@ impl App {
     /// # Errors
     /// What the operating system says when listening fails.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, port, lifecycle, facts, follower, .. } = self;
+        let Self { server, port, drain, lifecycle, facts, follower, .. } = self;
         lifecycle.enter(Phase::Serving);
-        log::info!("serving on port {port}");
-        let ended = serve_until(server, &lifecycle, stop).await;
+        log::info!("serving on port {}", port.number());
+        let ended = serve_until(server, &lifecycle, stop, drain.wait(port)).await;
         follower.stop().await;
         seal_record(facts.as_ref()).await;
         log::info!("stopped");
@@ -265,7 +270,14 @@ impl App {
     }
 }
 
-async fn serve_until(server: Server, lifecycle: &Lifecycle, stop: impl Future<Output = ()>) -> io::Result<()> {
+/// Serves until it is told to stop. Then every answer ends its connection, while everybody is served on until `drained`;
+/// after that no connection is left whose request nobody has read, and what is under way is finished.
+async fn serve_until(
+    server: Server,
+    lifecycle: &Lifecycle,
+    stop: impl Future<Output = ()>,
+    drained: impl Future<Output = ()>,
+) -> io::Result<()> {
     let handle = server.handle();
     let mut server = std::pin::pin!(server);
     tokio::select! {
@@ -273,8 +285,45 @@ async fn serve_until(server: Server, lifecycle: &Lifecycle, stop: impl Future<Ou
         () = stop => {}
     }
     lifecycle.enter(Phase::Draining);
+    tokio::select! {
+        ended = &mut server => return ended,
+        () = drained => {}
+    }
     let (ended, ()) = tokio::join!(server, handle.stop(true));
     ended
+}
+
+/// How long a server that was told to stop goes on.
+#[derive(Debug, Clone, Copy)]
+struct Drain {
+    /// With everybody, so that who asks whether it is ready hears of it in time.
+    everybody: Duration,
+    /// With those who are connected.
+    connected: Duration,
+}
+
+impl Drain {
+    fn of(settings: &ServerSettings) -> Self {
+        let patience = Duration::from_secs(settings.shutdown_seconds);
+        Self { everybody: Duration::from_secs(settings.drain_seconds), connected: LAST_REQUESTS.min(patience) }
+    }
+
+    async fn wait(self, port: Port) {
+        if !self.everybody.is_zero() {
+            log::info!(
+                "serving on for {} s, so that whoever asks hears that this server stops",
+                self.everybody.as_secs()
+            );
+            tokio::time::sleep(self.everybody).await;
+        }
+        if self.connected.is_zero() {
+            return;
+        }
+        if let Err(error) = port.turn_newcomers_away() {
+            log::warn!("who connects at this very moment may be cut off: {error}");
+        }
+        tokio::time::sleep(self.connected).await;
+    }
 }
 
 /// What the request threads share.
@@ -286,7 +335,7 @@ struct Parts {
     ids: Arc<dyn Ids>,
 }
 
-fn serve(listener: TcpListener, settings: &ServerSettings, parts: Parts) -> Result<Server, StartError> {
+fn serve(port: &Port, settings: &ServerSettings, parts: Parts) -> Result<Server, StartError> {
     let gate = Gate::new(parts.services.clone(), settings.root_url(), parts.clock);
     let vitals = web::Data::new(Vitals {
         lifecycle: parts.lifecycle.clone(),
@@ -318,7 +367,8 @@ fn serve(listener: TcpListener, settings: &ServerSettings, parts: Parts) -> Resu
         Some(workers) => server.workers(workers),
         None => server,
     };
-    Ok(server.listen(listener).map_err(|reason| listen_error(settings, reason))?.run())
+    let server = port.listener().and_then(|listener| server.listen(listener));
+    Ok(server.map_err(|reason| listen_error(settings, reason))?.run())
 }
 
 /// The operator's overrides, checked; those without effect here are named once in the log.
@@ -344,13 +394,6 @@ async fn check_restrictions(services: &Services) -> Result<(), StartError> {
     let permissions = unknown.permissions.join(", ");
     let sentence = format!("restricted_roles names permissions that do not exist: {permissions}");
     Err(StartError::Settings(vec![sentence]))
-}
-
-fn listen(settings: &ServerSettings) -> Result<TcpListener, StartError> {
-    let listener = TcpListener::bind((settings.bind, settings.port));
-    let listener = listener.map_err(|reason| listen_error(settings, reason))?;
-    listener.set_nonblocking(true).map_err(|reason| listen_error(settings, reason))?;
-    Ok(listener)
 }
 
 fn listen_error(settings: &ServerSettings, reason: io::Error) -> StartError {

@@ -58,6 +58,8 @@ pub struct ServerSettings {
     pub forwarded_count: u8,
     /// Threads that answer requests, 1 to 1024; `None` for one per processor.
     pub workers: Option<usize>,
+    /// Seconds that a server goes on as before after it was told to stop, but says that it is not ready.
+    pub drain_seconds: u64,
     /// Seconds that a stopping server waits for answers under way.
     pub shutdown_seconds: u64,
 }
@@ -185,6 +187,7 @@ impl Settings {
             ("server.root_url", self.server.root_url()),
             ("server.forwarded_count", self.server.forwarded_count.to_string()),
             ("server.workers", or_none(self.server.workers.map(|count| count.to_string()))),
+            ("server.drain_seconds", self.server.drain_seconds.to_string()),
             ("server.shutdown_seconds", self.server.shutdown_seconds.to_string()),
             ("store.mongo_url", secret(self.store.mongo_url.as_ref())),
             ("store.data_dir", self.store.data_dir.display().to_string()),

@@ -13,6 +13,7 @@
 //! * [`store`]: where the facts live
 //! * [`service`]: the use cases
 //! * [`http`]: the HTTP surfaces
+//! * [`port`]: taking the port and letting go of it
 //! * [`health`]: asks a running server whether it is ready
 //! * [`app`]: wires everything and runs it
 //! * [`operator`]: what is done on a store without a server
@@ -26,6 +27,7 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod operator;
+pub mod port;
 pub mod secret;
 pub mod service;
 pub mod store;

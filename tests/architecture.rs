@@ -24,7 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("service", &["clock", "domain", "store"]),
     ("http", &["clock", "domain", "metrics", "service", "telemetry"]),
     ("health", &[]),
-    ("app", &["clock", "config", "domain", "http", "metrics", "secret", "service", "store"]),
+    ("port", &[]),
+    ("app", &["clock", "config", "domain", "http", "metrics", "port", "secret", "service", "store"]),
     ("operator", &["app", "cli", "config", "domain", "service", "store"]),
 ];
 

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use mongodb::Database;
 use rolekeeper::app::DATABASE_FILE;
+use rusqlite::config::DbConfig;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -77,5 +78,6 @@ fn open(file: PathBuf) -> Result<Connection> {
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }

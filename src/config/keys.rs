@@ -41,7 +41,7 @@ pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
 /// The bounds of the numbers.
 const FORWARDED_COUNT: RangeInclusive<u8> = 0..=10;
 const WORKERS: RangeInclusive<usize> = 1..=1024;
-const SHUTDOWN_SECONDS: RangeInclusive<u64> = 0..=3600;
+const SECONDS_TO_STOP: RangeInclusive<u64> = 0..=3600;
 const CACHED_SESSIONS: RangeInclusive<u32> = 0..=1_000_000;
 const BCRYPT_COST: RangeInclusive<u32> = 10..=14;
 
@@ -58,8 +58,10 @@ pub(super) const KEYS: &[Key] = &[
         accepts: |text| is_within(text, &FORWARDED_COUNT), must_be: "a whole number from 0 to 10" },
     Key { section: "server", name: "workers", variable: "ROLEKEEPER_WORKERS", secret: false,
         accepts: |text| is_within(text, &WORKERS), must_be: "a whole number from 1 to 1024" },
+    Key { section: "server", name: "drain_seconds", variable: "ROLEKEEPER_DRAIN_SECONDS", secret: false,
+        accepts: |text| is_within(text, &SECONDS_TO_STOP), must_be: "a whole number from 0 to 3600" },
     Key { section: "server", name: "shutdown_seconds", variable: "ROLEKEEPER_SHUTDOWN_SECONDS", secret: false,
-        accepts: |text| is_within(text, &SHUTDOWN_SECONDS), must_be: "a whole number from 0 to 3600" },
+        accepts: |text| is_within(text, &SECONDS_TO_STOP), must_be: "a whole number from 0 to 3600" },
     Key { section: "store", name: "mongo_url", variable: "MONGO_URL", secret: true,
         accepts: |text| is_url(text, &["mongodb://", "mongodb+srv://"]),
         must_be: "a connection string that begins with mongodb:// or mongodb+srv://" },
@@ -129,6 +131,7 @@ mod tests {
             ("PORT", ["0", "65535"], ["-1", "65536"]),
             ("HTTP_FORWARDED_COUNT", ["0", "10"], ["-1", "11"]),
             ("ROLEKEEPER_WORKERS", ["1", "1024"], ["0", "1025"]),
+            ("ROLEKEEPER_DRAIN_SECONDS", ["0", "3600"], ["-1", "3601"]),
             ("ROLEKEEPER_SHUTDOWN_SECONDS", ["0", "3600"], ["-1", "3601"]),
             ("ROLEKEEPER_CACHE_SESSIONS", ["0", "1000000"], ["-1", "1000001"]),
             ("ROLEKEEPER_BCRYPT_COST", ["10", "14"], ["9", "15"]),

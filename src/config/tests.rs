@@ -47,6 +47,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(settings.server.root_url(), "http://127.0.0.1:3000");
     assert_eq!(settings.server.forwarded_count, 0);
     assert_eq!(settings.server.workers, None);
+    assert_eq!(settings.server.drain_seconds, 0);
     assert_eq!(settings.server.shutdown_seconds, 10);
     assert_eq!(settings.store.mongo_url, None);
     assert_eq!(settings.store.data_dir, Path::new("./data"));
@@ -101,6 +102,7 @@ fn every_variable_and_flag_reaches_its_setting() {
         ("ROOT_URL", "https://roles.example.org/"),
         ("HTTP_FORWARDED_COUNT", "2"),
         ("ROLEKEEPER_WORKERS", "3"),
+        ("ROLEKEEPER_DRAIN_SECONDS", "5"),
         ("ROLEKEEPER_SHUTDOWN_SECONDS", "0"),
         ("MONGO_URL", "mongodb://db/rocketchat"),
         ("ROLEKEEPER_DATA_DIR", "/var/lib/x"),
@@ -123,7 +125,7 @@ fn every_variable_and_flag_reaches_its_setting() {
     assert_eq!(
         settings.describe(),
         "server.bind = 0.0.0.0\nserver.port = 7\nserver.root_url = https://roles.example.org\n\
-         server.forwarded_count = 2\nserver.workers = 3\nserver.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\ncache.sessions = 50\n\
+         server.forwarded_count = 2\nserver.workers = 3\nserver.drain_seconds = 5\nserver.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\ncache.sessions = 50\n\
          administrator.username = root\nadministrator.password = (set)\nadministrator.email = root@example.org\n\
          administrator.name = Root\nadministrator.first_user_is_admin = true\n\
          passwords.bcrypt_cost = 12\ntokens.create_for_users = true\ntokens.create_for_users_secret = (set)\naudit.key_file = /run/secrets/key\nlog.format = json\nlog.filter = debug"

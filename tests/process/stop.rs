@@ -125,6 +125,28 @@ async fn a_stopping_server_takes_no_more_requests() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
+/// Who is in front of the server asks now and then whether it is ready; until he has heard, he goes on sending newcomers.
+#[tokio::test]
+async fn a_draining_server_serves_on_and_says_that_it_is_not_ready() {
+    let directory = data_directory();
+    let server = launch(&directory).env("ROLEKEEPER_DRAIN_SECONDS", "3600").serve();
+    let mut open = Line::to(&server);
+    assert_eq!(open.ask("/ready").0, 200);
+    server.signal("TERM");
+    server.wait_for_log("serving on for 3600 s");
+
+    for line in [&mut open, &mut Line::to(&server)] {
+        let (status, head, body) = line.ask("/ready");
+        assert_eq!((status, &body["reasons"]), (503, &json!(["the server is stopping"])));
+        assert!(head.contains("connection: close"), "{head}");
+        assert!(line.is_closed(), "the connection stays open");
+    }
+    let mut newcomer = Line::to(&server);
+    let (first_part, last_part) = log_in();
+    newcomer.send(&(first_part + &last_part));
+    assert_eq!(newcomer.answer().0, 200);
+}
+
 /// From outside it can hardly be seen: a server that stops closes its idle connections and takes no new ones.
 #[tokio::test]
 async fn readiness_follows_the_life_of_the_server() {

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
 use super::lock::{self, Held};
@@ -182,6 +183,8 @@ fn connect_all(path: &Path, readers: usize) -> Result<(Connection, Vec<Connectio
         return Err(Refusal::ReadOnly);
     }
     migrate(&mut writer)?;
+    // What a savepoint would restore is kept in a file otherwise, written anew for each operation of a shared transaction.
+    writer.pragma_update(None, "temp_store", "MEMORY")?;
     // Only after the file has proved to be ours: the journal's mode is stored in it.
     let mode: String = writer.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
@@ -218,6 +221,8 @@ fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
 fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    // Otherwise SQLite plans a statement anew each time a `LIMIT ?` or the like gets another value.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "synchronous", "FULL")
 }

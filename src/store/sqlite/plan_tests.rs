@@ -1,7 +1,7 @@
 //! How SQLite answers the questions that a large workspace asks often: from an index and in its order, without looking
 //! at every account and without sorting them.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 
 use super::activation::IDLE;
 use super::directory::{SELECT_AFTER, SUGGEST, select_page};
@@ -60,6 +60,17 @@ fn a_list_that_begins_after_a_place_begins_there_in_its_index() {
         let steps = steps(&db, sql).unwrap();
         assert!(steps.first().is_some_and(|step| step.ends_with(begins)), "{sql}\n{steps:#?}");
     }
+}
+
+/// To plan the statement of a page takes about as long as to read it.
+#[test]
+fn a_statement_is_planned_once_whatever_it_is_given() {
+    let db = open_memory().unwrap();
+    let mut statement = db.prepare(SELECT_HOLDERS).unwrap();
+    for limit in [1, 50, -1] {
+        assert!(statement.query((None::<&str>, "admin", limit, 0)).unwrap().next().unwrap().is_none());
+    }
+    assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
 }
 
 #[test]

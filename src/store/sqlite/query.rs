@@ -3,7 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row, RowIndex};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -143,7 +144,7 @@ pub(super) fn time(row: &Row<'_>, column: &str) -> Result<Timestamp> {
 }
 
 /// A column that may hold a time.
-pub(super) fn optional_time(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>> {
+pub(super) fn optional_time(row: &Row<'_>, column: impl RowIndex) -> Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
@@ -154,9 +155,14 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T
 
 /// A column that may hold JSON of a certain form.
 pub(super) fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
-    let stored: Option<String> = row.get(column)?;
+    parsed(row.get_ref(column)?, column)
+}
+
+/// A value that may hold JSON of a certain form, of the column of that name.
+pub(super) fn parsed<T: DeserializeOwned>(stored: ValueRef<'_>, column: &str) -> Result<Option<T>> {
+    let text = stored.as_str_or_null().map_err(|_| unreadable(column))?;
     // The parser's own message could quote the value, which has no place in a log.
-    stored.map(|text| serde_json::from_str(&text).map_err(|_| unreadable(column))).transpose()
+    text.map(|text| serde_json::from_str(text).map_err(|_| unreadable(column))).transpose()
 }
 
 /// The error for a column with a value that nobody of ours wrote.
