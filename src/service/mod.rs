@@ -12,6 +12,7 @@ pub mod organizations;
 pub mod passwords;
 pub mod permissions;
 pub mod rates;
+pub mod receipts;
 pub mod recovery;
 pub mod registration;
 pub mod roles;

@@ -11,7 +11,7 @@ use actix_web::web;
 use super::{BODY_TIMEOUT, read_body};
 use crate::domain::receipt::{Fingerprint, KeptAnswer, ReceiptKey, Ticket};
 use crate::http::error::ApiError;
-use crate::service::organizations::receipts::Turn;
+use crate::service::receipts::Turn;
 use crate::service::{Result, Services};
 
 /// The header that asks for a receipt.

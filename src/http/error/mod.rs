@@ -31,7 +31,7 @@ use super::rocketchat::query::QueryProblem;
 use super::rocketchat::shape::Source;
 use crate::domain::receipt::KeptAnswer;
 use crate::service::ServiceError;
-use crate::service::error::OrganizationRefusal;
+use crate::service::error::ReceiptRefusal;
 
 /// Seconds after which a client may try again when the store could not answer.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -182,10 +182,8 @@ impl ApiError {
     /// Whether the same request would be answered like this again unless something else changes first. Then it can be
     /// kept under the request's key.
     pub fn is_settled(&self) -> bool {
-        let is_about_the_key = matches!(
-            self,
-            Self::Service(ServiceError::Organization(OrganizationRefusal::KeyRunning | OrganizationRefusal::KeyReused))
-        );
+        let is_about_the_key =
+            matches!(self, Self::Service(ServiceError::Receipt(ReceiptRefusal::Running | ReceiptRefusal::Reused)));
         !self.status_code().is_server_error() && !is_about_the_key
     }
 
@@ -266,6 +264,7 @@ fn service(error: &ServiceError) -> Refusal {
         ServiceError::Setting(refusal) => settings::refused(refusal),
         ServiceError::WeakPassword(weakness) => passwords::refused(weakness),
         ServiceError::Organization(refusal) => organizations::refused(refusal),
+        ServiceError::Receipt(refusal) => receipts::refused(*refusal),
         ServiceError::PermissionsLockout => Refusal::thrown(
             "At least one active user must be able to administer permissions",
             "error-permissions-lockout",

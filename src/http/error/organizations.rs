@@ -1,9 +1,9 @@
 //! The lines of the table for organizations, as far as the Rocket.Chat surface meets them: an account that is to go may
-//! be the last Owner of one, and both know receipts for changes. The lines of their own surface are in `http::organizations::error`.
+//! be the last Owner of one. The lines of their own surface are in `http::organizations::error`.
 
 use serde_json::json;
 
-use super::{Refusal, receipts};
+use super::Refusal;
 use crate::service::error::OrganizationRefusal;
 
 /// What keeps an account from being switched off; the original has no organizations, so the words are ours.
@@ -14,9 +14,6 @@ pub(super) fn refused(refusal: &OrganizationRefusal) -> Refusal {
             "error-organization-last-owner",
         )
         .details(json!({"organizationId": organization, "name": name})),
-        OrganizationRefusal::Invalid(_) => receipts::invalid_key(),
-        OrganizationRefusal::KeyReused => receipts::key_reused(),
-        OrganizationRefusal::KeyRunning => receipts::key_running(),
         // No use case of this surface says anything else about organizations.
         _ => Refusal::thrown("Not allowed", "error-not-allowed"),
     }

@@ -3,21 +3,22 @@
 use actix_web::http::StatusCode;
 
 use super::{RETRY_AFTER_SECONDS, Refusal};
+use crate::service::error::ReceiptRefusal;
 
-/// A key that is none.
-pub(super) fn invalid_key() -> Refusal {
-    Refusal::thrown("The Idempotency-Key must have 1 to 255 visible ASCII characters", "error-idempotency-key-invalid")
-}
-
-/// Another request of the same account has the key.
-pub(super) fn key_reused() -> Refusal {
-    Refusal::thrown("The Idempotency-Key belongs to another request", "error-idempotency-key-reused")
-}
-
-/// The same request is running.
-pub(super) fn key_running() -> Refusal {
-    let refusal = Refusal::thrown("The same request is still running", "error-idempotency-key-in-progress");
-    Refusal { status: StatusCode::CONFLICT, retry_after: Some(RETRY_AFTER_SECONDS), ..refusal }
+pub(super) fn refused(refusal: ReceiptRefusal) -> Refusal {
+    match refusal {
+        ReceiptRefusal::InvalidKey => {
+            let text = "The Idempotency-Key must have 1 to 255 visible ASCII characters";
+            Refusal::thrown(text, "error-idempotency-key-invalid")
+        }
+        ReceiptRefusal::Reused => {
+            Refusal::thrown("The Idempotency-Key belongs to another request", "error-idempotency-key-reused")
+        }
+        ReceiptRefusal::Running => {
+            let refusal = Refusal::thrown("The same request is still running", "error-idempotency-key-in-progress");
+            Refusal { status: StatusCode::CONFLICT, retry_after: Some(RETRY_AFTER_SECONDS), ..refusal }
+        }
+    }
 }
 
 /// The change was made, and what it showed is shown once.

@@ -20,7 +20,7 @@ use crate::http::organizations::error::{Cause, Sample};
 use crate::http::organizations::rule::Who;
 use crate::http::routes::OrganizationOperation;
 use crate::service::ServiceError;
-use crate::service::error::{OrganizationRefusal, Problem};
+use crate::service::error::{OrganizationRefusal, Problem, ReceiptRefusal};
 
 /// The schema of every refusal of this surface.
 const REFUSAL: &str = "OrganizationRefusal";
@@ -79,7 +79,9 @@ fn causes(route: &OrganizationOperation) -> Vec<Cause> {
         causes.extend(every_body());
     }
     if is_change(route) {
-        causes.extend([OrganizationRefusal::KeyReused.into(), OrganizationRefusal::KeyRunning.into()]);
+        causes.extend(
+            [ReceiptRefusal::Reused, ReceiptRefusal::Running].map(|refusal| ServiceError::from(refusal).into()),
+        );
     }
     if is_conditional(route) {
         causes.push(OrganizationRefusal::OtherRevision(2).into());

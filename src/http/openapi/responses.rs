@@ -20,7 +20,7 @@ use crate::http::rocketchat::body::BodyProblem;
 use crate::http::rocketchat::shape::Source;
 use crate::http::routes::Operation;
 use crate::service::ServiceError;
-use crate::service::error::OrganizationRefusal;
+use crate::service::error::ReceiptRefusal;
 
 const JSON: &str = "application/json";
 /// The schema of every refusal but 401.
@@ -58,7 +58,7 @@ const SHARED: &[Shared] = &[
         name: "KeyTaken",
         description: "With an `Idempotency-Key`: the same request is still running; or it was carried out, and its answer \
                       held a secret, which is shown only once.",
-        error: || ServiceError::from(OrganizationRefusal::KeyRunning).into(),
+        error: || ServiceError::from(ReceiptRefusal::Running).into(),
     },
     Shared {
         status: 413,

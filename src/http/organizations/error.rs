@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::http::error::ApiError;
 use crate::http::rocketchat::body::BodyProblem;
 use crate::service::ServiceError;
-use crate::service::error::{Attempt, OrganizationRefusal};
+use crate::service::error::{Attempt, OrganizationRefusal, Problem, ReceiptRefusal};
 
 /// Seconds after which a client may try again when the store could not answer, or the same request is running.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -175,9 +175,7 @@ impl Failure {
     pub fn is_settled(&self) -> bool {
         let running = matches!(
             self.cause,
-            Cause::Service(ServiceError::Organization(
-                OrganizationRefusal::KeyRunning | OrganizationRefusal::KeyReused
-            ))
+            Cause::Service(ServiceError::Receipt(ReceiptRefusal::Running | ReceiptRefusal::Reused))
         );
         line(&self.cause).status < 500 && !running
     }
@@ -325,6 +323,7 @@ fn line(cause: &Cause) -> Line {
 fn service(error: &ServiceError) -> Line {
     match error {
         ServiceError::Organization(refusal) => refused(refusal),
+        ServiceError::Receipt(refusal) => out_of_turn(*refusal),
         ServiceError::Unauthenticated => refused(&OrganizationRefusal::TokenInvalid),
         ServiceError::Unavailable(_) => {
             Line::new(503, "UNAVAILABLE", "The service cannot answer now. Try again shortly.")
@@ -407,25 +406,31 @@ fn refused_besides(refusal: &OrganizationRefusal) -> Line {
                 .validation()
                 .details(json!({"user_id": user, "role_id": OWNER, "organization_id": organization}))
         }
-        OrganizationRefusal::Invalid(problems) => {
-            let fields: Vec<_> =
-                problems.iter().map(|problem| json!({"field": problem.field, "problem": problem.problem})).collect();
-            Line::new(422, "VALIDATION_ERROR", "The request is not valid.")
-                .validation()
-                .details(json!({"fields": fields}))
+        OrganizationRefusal::Invalid(problems) => invalid(problems),
+        // All others stand in `refused`.
+        _ => Line::new(500, "INTERNAL_ERROR", "Something went wrong."),
+    }
+}
+
+fn invalid(problems: &[Problem]) -> Line {
+    let fields: Vec<_> =
+        problems.iter().map(|problem| json!({"field": problem.field, "problem": problem.problem})).collect();
+    Line::new(422, "VALIDATION_ERROR", "The request is not valid.").validation().details(json!({"fields": fields}))
+}
+
+fn out_of_turn(refusal: ReceiptRefusal) -> Line {
+    match refusal {
+        ReceiptRefusal::InvalidKey => {
+            invalid(&[Problem::new("Idempotency-Key", "must have 1 to 255 visible ASCII characters")])
         }
-        OrganizationRefusal::KeyReused => {
-            Line::new(422, "IDEMPOTENCY_KEY_REUSED", "This key belongs to another request.")
-                .system("Idempotency-Key was used for another request within the last 24 hours")
-                .validation()
-        }
-        OrganizationRefusal::KeyRunning => {
+        ReceiptRefusal::Reused => Line::new(422, "IDEMPOTENCY_KEY_REUSED", "This key belongs to another request.")
+            .system("Idempotency-Key was used for another request within the last 24 hours")
+            .validation(),
+        ReceiptRefusal::Running => {
             Line::new(409, "REQUEST_IN_PROGRESS", "The same request is being worked on. Try again shortly.")
                 .system("A request with this Idempotency-Key is running")
                 .retry_after(RETRY_AFTER_SECONDS)
         }
-        // All others stand in `refused`.
-        _ => Line::new(500, "INTERNAL_ERROR", "Something went wrong."),
     }
 }
 

@@ -4,6 +4,7 @@
 mod login;
 mod organizations;
 mod permissions;
+mod receipts;
 mod roles;
 mod room_changes;
 mod rooms;
@@ -18,6 +19,7 @@ use crate::store::{Conflict, OrganizationConflict, StoreError};
 pub use login::LoginRefusal;
 pub use organizations::{Attempt, OrganizationRefusal, Problem};
 pub use permissions::PermissionRefusal;
+pub use receipts::ReceiptRefusal;
 pub use roles::{Late, RoleRefusal};
 pub use room_changes::{RoomChangeRefusal, RoomOperation};
 pub use rooms::{RoomRefusal, RoomRole, RoomRoleChange, RoomRoleProblem};
@@ -75,6 +77,9 @@ pub enum ServiceError {
     /// Something about an organization.
     #[error("{0:?}")]
     Organization(OrganizationRefusal),
+    /// Something about a request that comes with a key.
+    #[error("{0:?}")]
+    Receipt(ReceiptRefusal),
     /// After the change nobody active could administer permissions.
     #[error("nobody could administer permissions")]
     PermissionsLockout,
@@ -109,6 +114,7 @@ from_refusal! {
     SettingRefusal => Setting,
     WeakPassword => WeakPassword,
     OrganizationRefusal => Organization,
+    ReceiptRefusal => Receipt,
 }
 
 /// What a store says everywhere alike. A use case that knows better maps its own cases first.
@@ -119,7 +125,7 @@ impl From<StoreError> for ServiceError {
             StoreError::Conflict(Conflict::PermissionsLockout) => Self::PermissionsLockout,
             // Whoever has the place of this request now is running or has ended; asking again tells which.
             StoreError::Conflict(Conflict::Organization(OrganizationConflict::OutOfTurn)) => {
-                Self::Organization(OrganizationRefusal::KeyRunning)
+                Self::Receipt(ReceiptRefusal::Running)
             }
             StoreError::Corrupt(_)
             | StoreError::Backend(_)

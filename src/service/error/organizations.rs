@@ -79,10 +79,6 @@ pub enum OrganizationRefusal {
     },
     /// What was sent does not fit.
     Invalid(Vec<Problem>),
-    /// The key of the request belongs to another one.
-    KeyReused,
-    /// The same request is running.
-    KeyRunning,
 }
 
 /// What was to be done with a system role.

@@ -1,10 +1,8 @@
 //! Organizations (contract of their surface): the organizations themselves and what all use cases of this family share.
-//! Who may come as far as a use case is decided in `access`; roles, members, the record and receipts have files of their
-//! own.
+//! Who may come as far as a use case is decided in `access`; roles, members and the record have files of their own.
 
 pub mod access;
 pub mod members;
-pub mod receipts;
 pub mod record;
 pub mod roles;
 

@@ -1,9 +1,9 @@
 //! Receipts for changes, so that a request that comes again changes nothing again. What one means is in
 //! `domain::receipt`; that a change and its receipt are one is the stores' business.
 
+use super::error::ReceiptRefusal;
+use super::{Result, Services};
 use crate::domain::receipt::{Fingerprint, Found, KeptAnswer, ReceiptKey, Ticket};
-use crate::service::error::{OrganizationRefusal, Problem};
-use crate::service::{Result, Services};
 
 /// What a request finds that comes with a key.
 pub enum Turn {
@@ -17,18 +17,15 @@ impl Services {
     /// Takes the turn of a request that the client may send again under the same key; `None` is a key that is none.
     ///
     /// # Errors
-    /// In this order: `Invalid` for a key that is none; `KeyReused`; `KeyRunning`.
+    /// [`ReceiptRefusal`], the key itself first.
     pub async fn take_turn(&self, key: Option<ReceiptKey>, request: &Fingerprint) -> Result<Turn> {
-        let Some(key) = key else {
-            let problem = Problem::new("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
-            return Err(OrganizationRefusal::Invalid(vec![problem]).into());
-        };
+        let key = key.ok_or(ReceiptRefusal::InvalidKey)?;
         let ticket = Ticket { key, run: self.ids.object_id() };
         match self.store.take_receipt(&ticket, request, self.clock.now()).await? {
             Found::Vacant => Ok(Turn::Go(ticket)),
             Found::Answered(answer) => Ok(Turn::Again(answer)),
-            Found::Running => Err(OrganizationRefusal::KeyRunning.into()),
-            Found::OtherRequest => Err(OrganizationRefusal::KeyReused.into()),
+            Found::Running => Err(ReceiptRefusal::Running.into()),
+            Found::OtherRequest => Err(ReceiptRefusal::Reused.into()),
         }
     }
 
