@@ -1,5 +1,5 @@
 //! What happens around every request: it gets an id (the client's own when that is harmless), every log line in between
-//! carries it, one access line is written when the answer is ready, and it is counted.
+//! carries it, the answer gets the headers that every answer has, one access line is written, and it is counted.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,6 +16,7 @@ use actix_web::{Error, HttpMessage as _, HttpRequest};
 use super::address::client_address;
 use super::public::{Lifecycle, Phase};
 use super::rate_limit::Standing;
+use super::shield::shield;
 use crate::clock::{Ids, Stopwatch};
 use crate::metrics::{Metrics, RouteMeter};
 use crate::service::Origin;
@@ -73,6 +74,7 @@ async fn observed<B: MessageBody>(
     let in_flight = surroundings.metrics.request_started();
     let mut response = next.call(request).await?;
     drop(in_flight);
+    shield(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -17,3 +17,4 @@ pub mod rate_limit;
 pub mod requirement;
 pub mod rocketchat;
 pub mod routes;
+pub mod shield;

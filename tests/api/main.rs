@@ -46,6 +46,7 @@ mod description;
 mod drop_in;
 mod examples;
 mod facts;
+mod headers;
 mod holders;
 mod hostile;
 mod idempotency;

@@ -79,13 +79,12 @@ impl Text {
         let known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == self.etag));
         let mut answer = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
         answer.insert_header((ETAG, self.etag.as_str())).insert_header((CACHE_CONTROL, "no-cache"));
-        if known {
-            return answer.finish();
-        }
+        // Also when nothing is new: a browser takes the headers of that answer for those of the page it has.
         if let Some(policy) = &self.policy {
             answer.insert_header((CONTENT_SECURITY_POLICY, policy.as_str()));
-            answer.insert_header(("X-Content-Type-Options", "nosniff"));
-            answer.insert_header(("Referrer-Policy", "no-referrer"));
+        }
+        if known {
+            return answer.finish();
         }
         answer.insert_header((CONTENT_TYPE, self.content_type)).body(self.content.clone())
     }
