@@ -58,11 +58,11 @@ def prepare(home):
     return Kit(libraries, packages)
 
 
-def installed(home, language, manifests, install):
+def installed(home, language, manifests, install, sources=SOURCES):
     """A folder that holds what the manifests ask for; its name changes with them."""
     digest = hashlib.sha256()
     for manifest in manifests:
-        digest.update((SOURCES / language / manifest).read_bytes())
+        digest.update((sources / language / manifest).read_bytes())
     folder = home / f"{language}-{digest.hexdigest()[:12]}"
     if folder.is_dir():
         return folder
@@ -71,7 +71,7 @@ def installed(home, language, manifests, install):
     with tempfile.TemporaryDirectory(dir=home) as unfinished:
         unfinished = pathlib.Path(unfinished)
         for manifest in manifests:
-            shutil.copy2(SOURCES / language / manifest, unfinished)
+            shutil.copy2(sources / language / manifest, unfinished)
         install(unfinished)
         # The name appears only once everything is there. What is left of the temporary folder is then empty.
         shutil.move(unfinished, folder)
