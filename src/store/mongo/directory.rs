@@ -12,7 +12,7 @@ use mongodb::options::Hint;
 use super::error::store_error;
 use super::holders::{following, signed};
 use super::values::{number, text};
-use super::{MongoStore, documents, ignore_case, strings};
+use super::{MongoStore, documents, holding, ignore_case, strings};
 use crate::domain::ids::UserId;
 use crate::domain::role::caseless_key;
 use crate::domain::user::User;
@@ -63,7 +63,7 @@ fn document_of(filter: &UserFilter) -> Document {
         document.insert("roles", doc! { "$in": strings(&filter.roles) });
     }
     if let Some(term) = &filter.term {
-        let pattern = doc! { "$regex": regex::escape(&term.text), "$options": "i" };
+        let pattern = holding(&term.text);
         let mut places = vec![doc! { "username": pattern.clone() }, doc! { "name": pattern.clone() }];
         if term.in_addresses {
             places.push(doc! { "emails.address": pattern });

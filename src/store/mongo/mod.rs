@@ -270,6 +270,22 @@ fn ignore_case() -> Collation {
     Collation::builder().locale("en").strength(CollationStrength::Secondary).build()
 }
 
+/// What MongoDB takes as a pattern, in bytes, with room to spare for what it makes of it; a longer one is refused as an
+/// error of the query.
+const LONGEST_PATTERN: usize = 16_000;
+
+/// Whatever holds that text, in any case. Nothing of it is more than a text; nothing that is looked for in this way is as
+/// long as a pattern cannot be.
+fn holding(text: &str) -> Document {
+    // A pattern ends at the first NUL, which the driver refuses; written out it is a character as any other.
+    let pattern = regex::escape(text).replace('\0', r"\x00");
+    if pattern.len() > LONGEST_PATTERN {
+        doc! { "$in": [] }
+    } else {
+        doc! { "$regex": pattern, "$options": "i" }
+    }
+}
+
 /// Role ids as a query takes them.
 fn strings(roles: &[RoleId]) -> Vec<&str> {
     roles.iter().map(RoleId::as_str).collect()

@@ -13,7 +13,7 @@ use super::indexes::USERS;
 use super::locks::Lock;
 use super::transaction::{Transaction, transact};
 use super::values::{date, number, text};
-use super::{MongoStore, documents, strings};
+use super::{MongoStore, documents, holding, strings};
 use crate::domain::audit::{AuditContext, Change};
 use crate::domain::ids::{RoleId, RoomId, UserId};
 use crate::domain::role::OWNER;
@@ -111,8 +111,7 @@ fn membership(room: &RoomId, user: &UserId) -> Document {
 fn members(room: &RoomId, text: Option<&str>) -> Document {
     let mut members = doc! { "rid": room.as_str() };
     if let Some(text) = text {
-        // Escaped, so that nothing of it is more than a text.
-        let holding = doc! { "$regex": regex::escape(text), "$options": "i" };
+        let holding = holding(text);
         members.insert("$or", [doc! { "u.username": holding.clone() }, doc! { "u.name": holding }]);
     }
     members
