@@ -10,6 +10,7 @@
 //! organization in the path ([`organizations`]): `anyOf` lists capabilities, or a role; `orOneself` says that a member
 //! needs none about himself; whoever is no member is refused with `strangers`.
 
+mod besides;
 mod document;
 pub mod examples;
 mod names;

@@ -14,7 +14,7 @@ use super::examples::Example;
 use super::operation::in_path;
 use super::organizations::{is_change, is_conditional, lacked};
 use super::responses::{HEADERS_OF_RATE, always_false, example_key, number_header, text};
-use super::schema;
+use super::{names, schema};
 use crate::http::organizations::body::Source;
 use crate::http::organizations::error::{Cause, Sample};
 use crate::http::organizations::rule::Who;
@@ -109,7 +109,7 @@ pub(super) fn of(route: &OrganizationOperation, examples: &[Example]) -> Respons
         let samples = samples.get(&status).map_or(&[][..], Vec::as_slice);
         let shared = SHARED.iter().find(|shared| shared.0 == status && examples.is_empty());
         let response: RefOr<Response> = match shared {
-            _ if status == route.success => done(status, &examples).into(),
+            _ if status == route.success => done(names::tag(route.path), status, &examples).into(),
             Some(&(_, name)) => Ref::from_response_name(name).into(),
             None => refused(status, &examples, samples).into(),
         };
@@ -118,7 +118,7 @@ pub(super) fn of(route: &OrganizationOperation, examples: &[Example]) -> Respons
     responses.build()
 }
 
-fn done(status: u16, examples: &[&Example]) -> Response {
+fn done(group: &str, status: u16, examples: &[&Example]) -> Response {
     let mut by_type: BTreeMap<&str, Vec<&Example>> = BTreeMap::new();
     for example in examples.iter().filter(|_| status != 204) {
         by_type.entry(&example.content_type).or_default().push(example);
@@ -131,7 +131,8 @@ fn done(status: u16, examples: &[&Example]) -> Response {
     let response = ResponseBuilder::new().description(description);
     let with_content = by_type.into_iter().fold(response, |response, (kind, examples)| {
         let answers: Vec<&Value> = examples.iter().filter_map(|example| example.answer.as_ref()).collect();
-        response.content(kind, content(schema::of_values(&answers).into(), examples.iter().filter_map(|it| shown(it))))
+        let schema = schema::of_answers(group, &answers).into();
+        response.content(kind, content(schema, examples.iter().filter_map(|it| shown(it))))
     });
     with_content.build()
 }

@@ -12,7 +12,7 @@ use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Schema, SchemaTy
 use utoipa::openapi::{Header, Ref, RefOr};
 
 use super::examples::Example;
-use super::schema;
+use super::{names, schema};
 use crate::http::call::Parameters;
 use crate::http::error::{ApiError, body_of};
 use crate::http::requirement::{Access, LateCheck};
@@ -158,7 +158,7 @@ pub(super) fn of(route: &Operation, is_limited: bool, examples: &[Example]) -> R
     let responses = by_status.into_iter().fold(ResponsesBuilder::new(), |responses, (status, examples)| {
         match SHARED.iter().find(|shared| shared.status == status && examples.is_empty()) {
             Some(shared) => responses.response(status.to_string(), Ref::from_response_name(shared.name)),
-            None => responses.response(status.to_string(), own(status, &examples)),
+            None => responses.response(status.to_string(), own(names::tag(route.path), status, &examples)),
         }
     });
     responses.build()
@@ -198,7 +198,7 @@ fn expected(access: Access, parameters: Option<&Parameters>) -> Vec<u16> {
 }
 
 /// An answer with its examples.
-fn own(status: u16, examples: &[&Example]) -> Response {
+fn own(group: &str, status: u16, examples: &[&Example]) -> Response {
     let description = match status {
         200 => "Done.".to_owned(),
         400 => "Refused: what was sent does not fit, or a rule stands against it.".to_owned(),
@@ -220,16 +220,16 @@ fn own(status: u16, examples: &[&Example]) -> Response {
     }
     by_type
         .into_iter()
-        .fold(response, |response, (kind, examples)| response.content(kind, content(status, &examples)))
+        .fold(response, |response, (kind, examples)| response.content(kind, content(group, status, &examples)))
         .build()
 }
 
-fn content(status: u16, examples: &[&Example]) -> Content {
+fn content(group: &str, status: u16, examples: &[&Example]) -> Content {
     let answers: Vec<&Value> = examples.iter().filter_map(|example| example.answer.as_ref()).collect();
     let is_refusal = status >= 400 && answers.iter().all(|answer| answer.get("error").is_some_and(Value::is_string));
     let schema: utoipa::openapi::RefOr<Schema> = match status {
         _ if is_refusal && status != 401 => Ref::from_schema_name(REFUSAL).into(),
-        _ => schema::of_values(&answers).into(),
+        _ => schema::of_answers(group, &answers).into(),
     };
     let shown = examples.iter().filter_map(|example| {
         let value = example.answer.clone()?;

@@ -1,5 +1,6 @@
 //! JSON schemas: of what a route takes, from its declared shape; of what it answers, from the answers on record. The
-//! second kind says what was seen and requires nothing: fields are absent for other callers and other accounts.
+//! second kind says what was seen, and what is known of it besides ([`besides`]), and requires nothing: fields are absent
+//! for other callers and other accounts.
 
 use serde_json::Value;
 use utoipa::openapi::RefOr;
@@ -7,6 +8,7 @@ use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 
+use super::besides::{self, Also};
 use crate::http::rocketchat::shape::{Field, Kind, Shape};
 
 /// What a declared object accepts, without the fields in `elsewhere`.
@@ -71,27 +73,47 @@ pub(super) fn is_flat(shape: &Shape) -> bool {
 
 /// What was seen; nothing, if nothing was.
 pub(super) fn of_values(values: &[&Value]) -> Schema {
-    let types = types_of(values);
+    seen(values, &[], false)
+}
+
+/// The same of answers of a group of operations, with what is known of its fields besides.
+pub(super) fn of_answers(group: &str, values: &[&Value]) -> Schema {
+    seen(values, besides::of(group), false)
+}
+
+fn anything() -> Schema {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()
+}
+
+fn seen(values: &[&Value], besides: &[(&str, Also)], or_null: bool) -> Schema {
+    let mut types = types_of(values);
     if types.contains(&Type::Array) && types.contains(&Type::Object) {
-        return ObjectBuilder::new().schema_type(SchemaType::AnyValue).into();
+        return anything();
+    }
+    if or_null && !types.is_empty() && !types.contains(&Type::Null) {
+        types.push(Type::Null);
     }
     let kind = match types.as_slice() {
-        [] => SchemaType::AnyValue,
+        // What is not there says nothing of what it would be.
+        [] | [Type::Null] => SchemaType::AnyValue,
         [only] => only.clone().into(),
         several => SchemaType::Array(several.to_vec()),
     };
     if types.contains(&Type::Array) {
         let items: Vec<&Value> = values.iter().filter_map(|value| value.as_array()).flatten().collect();
         let array = ArrayBuilder::new().schema_type(kind);
-        return array.items(RefOr::T(of_values(&items))).into();
+        return array.items(RefOr::T(seen(&items, besides, false))).into();
     }
     let mut object = ObjectBuilder::new().schema_type(kind);
     if types.contains(&Type::String) && values.iter().filter_map(|value| value.as_str()).all(is_time) {
         object = object.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     }
     for name in names_of(values) {
-        let seen: Vec<&Value> = values.iter().filter_map(|value| value.get(name)).collect();
-        object = object.property(name, of_values(&seen));
+        let found: Vec<&Value> = values.iter().filter_map(|value| value.get(name)).collect();
+        object = match besides.iter().find(|(field, _)| *field == name).map(|(_, also)| also) {
+            Some(Also::Anything) => object.property(name, anything()),
+            also => object.property(name, seen(&found, besides, also.is_some())),
+        };
     }
     object.into()
 }
@@ -137,7 +159,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn seen(values: &[Value]) -> Value {
+    fn observed(values: &[Value]) -> Value {
         serde_json::to_value(of_values(&values.iter().collect::<Vec<_>>())).unwrap()
     }
 
@@ -195,7 +217,27 @@ mod tests {
                 "success": {"type": "boolean"},
             },
         });
-        assert_eq!(seen(&answers), expected);
+        assert_eq!(observed(&answers), expected);
+    }
+
+    #[test]
+    fn answers_say_what_they_may_be_besides() {
+        let answer = json!({"cursor": "a", "entries": [{"after": {"n": 1}, "reason": null, "address": null}], "n": 1});
+        let expected = json!({
+            "type": "object",
+            "properties": {
+                "cursor": {"type": ["string", "null"]},
+                "entries": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"after": {}, "reason": {}, "address": {}},
+                    },
+                },
+                "n": {"type": "integer"},
+            },
+        });
+        assert_eq!(serde_json::to_value(of_answers("audit", &[&answer])).unwrap(), expected);
     }
 
     #[test]
