@@ -1,4 +1,6 @@
-"""One pass of Schemathesis over the description of a server, what it found, and what the server itself has counted."""
+"""One pass of Schemathesis over the description of a server, what it found, and what the server itself has counted.
+What it said of a pass with failures is shown, and kept whole in the folder ATTACK_KEEP, if that is set.
+"""
 
 import contextlib
 import dataclasses
@@ -10,6 +12,7 @@ import subprocess
 import sys
 
 from harness import rolekeeper
+from harness.tools import Problem
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECRET = "for this run alone"
@@ -68,34 +71,42 @@ class Outcome:
         return f"{store}: {self.requests} requests, {self.successes} successes, {len(self.failures)} failures"
 
 
-def statuses(server):
-    """How many requests the server has answered, by status."""
-    with rolekeeper.DIRECT.open(f"{server.url}/metrics", timeout=30) as answer:
-        found = COUNT.findall(answer.read().decode())
+def fetch(server, path, outcome):
+    """A question of the run's own; it counts neither as a request of the attack nor as a success."""
+    outcome.own += 1
+    with rolekeeper.DIRECT.open(f"{server.url}{path}", timeout=30) as answer:
+        return answer.read().decode()
+
+
+def statuses(server, outcome):
+    """How many requests the server has answered, by status; this one is not yet among them."""
+    found = COUNT.findall(fetch(server, "/metrics", outcome))
     by_status = {}
     for status, count in found:
         by_status[int(status)] = by_status.get(int(status), 0) + int(count)
     return by_status
 
 
-def answered(server):
-    """How many requests the server has answered."""
-    return sum(statuses(server).values())
+def sent(server, outcome):
+    """How many requests of the attack the server has answered, about."""
+    return sum(statuses(server, outcome).values()) - outcome.own
 
 
 @contextlib.contextmanager
 def counted(server, outcome):
     """Counts what the server answers in between, and looks at the server afterwards: it must be there, and well."""
-    before = statuses(server)
+    before = statuses(server, outcome)
     yield
+    # The question itself is counted only in the next answer.
+    own = outcome.own
     try:
-        after = statuses(server)
+        after = statuses(server, outcome)
     except OSError as error:
         outcome.failed("the server does not answer any more", f"{error}\n{server.process.said()[-4000:]}")
         after = before
     made = {status: count - before.get(status, 0) for status, count in after.items()}
-    outcome.requests += sum(made.values()) - outcome.own
-    outcome.successes += sum(count for status, count in made.items() if status < 300) - outcome.own
+    outcome.requests += sum(made.values()) - own
+    outcome.successes += sum(count for status, count in made.items() if status < 300) - own
     print("answers by status: " + ", ".join(f"{status}: {count}" for status, count in sorted(made.items())), flush=True)
     for status in (status for status in made if status >= 500 and made[status]):
         outcome.failed(f"{made[status]} answers with status {status}")
@@ -109,7 +120,8 @@ def counted(server, outcome):
 def one_pass(server, libraries, scratch, number, seed, left, outcome):
     """Sends up to about `left` requests, over all operations."""
     caller = CALLERS[number % len(CALLERS)]
-    operations = count_operations(server)
+    document = json.loads(fetch(server, "/openapi.json", outcome))
+    operations = sum(len(item) for item in document["paths"].values())
     examples = max(1, min(MOST_EXAMPLES, left // operations - FIXED_REQUESTS))
     state = scratch / f"state-{number}.json"
     report = scratch / f"report-{number}.json"
@@ -132,17 +144,20 @@ def one_pass(server, libraries, scratch, number, seed, left, outcome):
         "NO_PROXY": "127.0.0.1",
     }
     said = scratch / f"pass-{number}.txt"
-    with said.open("wb") as output:
-        result = subprocess.run(
-            command,
-            cwd=scratch,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=PASS_SECONDS,
-            check=False,
-        )
+    try:
+        with said.open("wb") as output:
+            result = subprocess.run(
+                command,
+                cwd=scratch,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=PASS_SECONDS,
+                check=False,
+            )
+    except subprocess.TimeoutExpired as error:
+        raise Problem(f"pass {number} is not done after {PASS_SECONDS} seconds") from error
     judge(caller, number, result.returncode, state, report, said, outcome)
 
 
@@ -150,9 +165,12 @@ def judge(caller, number, code, state, report, said, outcome):
     """Adds up what a pass has sent and found."""
     sent = read(state)
     found = read(report)
-    outcome.own += sent.get("own", 0)
+    # Schemathesis asks for the description as well.
+    outcome.own += sent.get("own", 0) + 1
     outcome.passes_without_requests += not sent.get("sent")
     print(f"pass {number} as {caller}: {sent.get('sent', 0)} requests, {sent.get('own', 0)} of its own", flush=True)
+    for trouble in sorted(set(sent.get("trouble", [])))[:5]:
+        print(f"  of the keeper's: {trouble[:300]}", flush=True)
     if sent.get("dropped"):
         outcome.failed(f"{sent['dropped']} requests without an answer")
     for group in found.get("failures", []):
@@ -165,10 +183,9 @@ def judge(caller, number, code, state, report, said, outcome):
         outcome.failed(f"pass {number} ended with exit code {code}")
     if not is_clean:
         text = said.read_text(encoding="utf-8", errors="replace")
-        kept = os.environ.get("ATTACK_KEEP")
-        if kept:
-            pathlib.Path(kept).mkdir(parents=True, exist_ok=True)
-            (pathlib.Path(kept) / f"pass-{number}.txt").write_text(text, encoding="utf-8")
+        if folder := os.environ.get("ATTACK_KEEP"):
+            pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+            (pathlib.Path(folder) / f"pass-{number}.txt").write_text(text, encoding="utf-8")
         print(text[-SHOWN_CHARACTERS:], flush=True)
 
 
@@ -178,10 +195,3 @@ def read(file):
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def count_operations(server):
-    """How many operations the description has."""
-    with rolekeeper.DIRECT.open(f"{server.url}/openapi.json", timeout=30) as answer:
-        document = json.load(answer)
-    return sum(len(item) for item in document["paths"].values())

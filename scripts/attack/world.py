@@ -4,7 +4,8 @@ Generated texts alone find nothing: nobody guesses the id of a room. So some of 
 are replaced, in the moment of sending, by names of what is there: an account, rooms, roles, an organization, all made for
 being attacked. The attacker may end his own session, lose his roles or delete himself; then the keeper, the first
 administrator, gives him another session or makes another attacker. So no operation has to be left out. The keeper himself
-is the one thing that is spared: where his name or id would be sent, that of the victim is.
+is the one thing that is spared: where his name or id would be sent, that of the victim is, and where a permission that he
+needs would be taken or given, another one is.
 """
 
 import atexit
@@ -28,12 +29,26 @@ IN_A_PATH = 0.8
 ELSEWHERE = 0.5
 # After so many requests a new world: of the old one not much may be left.
 LIFETIME = 400
-WITHOUT_LIMIT = 30
+ANSWER_SECONDS = 30
+# What the keeper needs to go on, and what is attacked instead.
+KEPT_PERMISSIONS = [
+    "access-permissions",
+    "add-user-to-any-c-room",
+    "add-user-to-any-p-room",
+    "create-c",
+    "create-p",
+    "create-user",
+    "user-generate-access-token",
+    "assign-admin-role",
+    "assign-roles",
+    "view-user-administration",
+]
+OTHER_PERMISSION = "view-logs"
 
 SESSION = requests.Session()
 SESSION.trust_env = False
 RANDOM = random.Random(int(os.environ["ATTACK_SEED"]))
-COUNTS = {"sent": 0, "own": 0, "dropped": 0}
+COUNTS = {"sent": 0, "own": 0, "dropped": 0, "trouble": []}
 
 
 class Trouble(Exception):
@@ -43,7 +58,7 @@ class Trouble(Exception):
 def ask(method, path, headers, body=None):
     """A request of the run itself; the answer's status and object."""
     COUNTS["own"] += 1
-    answer = SESSION.request(method, URL + path, headers=headers, json=body, timeout=WITHOUT_LIMIT)
+    answer = SESSION.request(method, URL + path, headers=headers, json=body, timeout=ANSWER_SECONDS)
     try:
         return answer.status_code, answer.json()
     except ValueError:
@@ -68,11 +83,15 @@ class World:
         self.age += 1
         if self.keeper is None:
             self.keeper = self.log_in()
-        if self.age >= LIFETIME:
-            self.age = 0
-            self.make()
-        elif self.is_stale:
-            self.arm()
+        try:
+            if self.age >= LIFETIME:
+                self.age = 0
+                self.make()
+            elif self.is_stale:
+                self.arm()
+        except Trouble as trouble:
+            # The attacker has succeeded in something that he may do; it goes on in what is left of the old world.
+            COUNTS["trouble"].append(str(trouble))
         self.is_stale = False
 
     def log_in(self):
@@ -162,7 +181,7 @@ class World:
         """The text, unless it is about the keeper."""
         if isinstance(text, str) and text in (KEEPER, self.keeper_id) and self.names:
             return self.names["username" if text == KEEPER else "userId"][0]
-        return text
+        return OTHER_PERMISSION if text in KEPT_PERMISSIONS else text
 
     def placed(self, value, name=None, chance=ELSEWHERE):
         """The value with some of its names replaced; the same value if none is."""
@@ -185,7 +204,9 @@ def session(data):
 def naming(users, usernames, rooms, room_names, roles, organizations, their_roles, members):
     """What the fields of the API may name, by the names of the fields."""
     fields = {"organization_id": organizations, "role_id": their_roles, "user_id": members}
-    fields |= dict.fromkeys(["userId", "userIds"], users) | dict.fromkeys(["username", "usernames", "members"], usernames)
+    fields |= dict.fromkeys(["userId", "userIds"], users) | dict.fromkeys(
+        ["username", "usernames", "members"], usernames
+    )
     fields |= dict.fromkeys(["roomId", "rid", "scope"], rooms) | {"roomName": room_names}
     fields |= dict.fromkeys(["roleId", "role", "roles", "roleName"], roles)
     return fields | {"permissionId": ["view-logs", "edit-room"], "resume": ["none"], "user": usernames}
