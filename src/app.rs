@@ -21,6 +21,7 @@ use crate::clock::{Clock, Ids, RandomIds, SystemClock};
 use crate::config::{AdministratorSettings, AuditSettings, ServerSettings, Settings, TokenSettings};
 use crate::domain::audit_chain::{SHORTEST_KEY, Sealer};
 use crate::http::call::Gate;
+use crate::http::connections::{Connections, Patience};
 use crate::http::context::{Surroundings, surround};
 use crate::http::openapi::Description;
 use crate::http::public::{Lifecycle, Phase, Vitals};
@@ -193,6 +194,8 @@ impl App {
         let facts = Arc::new(CachedStore::new(Arc::clone(&store), settings.cache.sessions.into()));
         let follower = Follower::start(store);
         let passwords = Passwords::new(settings.passwords.bcrypt_cost);
+        #[cfg(feature = "fault-injection")]
+        let passwords = if is_off(&sources.switched_off, "no-decoy") { passwords.without_decoy() } else { passwords };
         let first_user = first_user(&settings.administrator);
         let services = Services::new(
             Arc::clone(&facts) as _,
@@ -336,7 +339,8 @@ struct Parts {
 }
 
 fn serve(port: &Port, settings: &ServerSettings, parts: Parts) -> Result<Server, StartError> {
-    let gate = Gate::new(parts.services.clone(), settings.root_url(), parts.clock);
+    let gate = Gate::new(parts.services.clone(), settings.root_url(), parts.clock)
+        .with_body_timeout(Duration::from_secs(settings.body_seconds));
     let vitals = web::Data::new(Vitals {
         lifecycle: parts.lifecycle.clone(),
         metrics: parts.metrics.clone(),
@@ -361,6 +365,9 @@ fn serve(port: &Port, settings: &ServerSettings, parts: Parts) -> Result<Server,
     })
     // A long answer leaves in several packets; the last must not wait until the client has confirmed the others.
     .tcp_nodelay(true)
+    .client_request_timeout(Duration::from_secs(settings.head_seconds))
+    .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
+    .on_connect(Connections::watched(patience(settings)))
     .disable_signals()
     .shutdown_timeout(settings.shutdown_seconds);
     let server = match settings.workers {
@@ -369,6 +376,10 @@ fn serve(port: &Port, settings: &ServerSettings, parts: Parts) -> Result<Server,
     };
     let server = port.listener().and_then(|listener| server.listen(listener));
     Ok(server.map_err(|reason| listen_error(settings, reason))?.run())
+}
+
+const fn patience(settings: &ServerSettings) -> Patience {
+    Patience { idle: settings.keep_alive_seconds + settings.head_seconds, answer: settings.answer_seconds }
 }
 
 /// The operator's overrides, checked; those without effect here are named once in the log.
@@ -486,12 +497,17 @@ pub async fn open_existing(
 }
 
 /// The controls of `benches/src/promises` are servers that keep none of what these guards are for. Only this build has
-/// the switch: `no-locks` takes no locks, `deaf` hears nothing of what others change, though it takes itself for up to date.
+/// the switch: `no-locks` takes no locks, `deaf` hears nothing of what others change, though it takes itself for up to date,
+/// `no-decoy` hashes nothing for a name that nobody has.
 #[cfg(feature = "fault-injection")]
 fn without_guards(store: MongoStore, switched_off: &str) -> MongoStore {
-    let wants = |name: &str| switched_off.split(',').any(|switch| switch == name);
-    store.hold_facts(wants("deaf"));
-    if wants("no-locks") { store.without_locks() } else { store }
+    store.hold_facts(is_off(switched_off, "deaf"));
+    if is_off(switched_off, "no-locks") { store.without_locks() } else { store }
+}
+
+#[cfg(feature = "fault-injection")]
+fn is_off(switched_off: &str, guard: &str) -> bool {
+    switched_off.split(',').any(|switch| switch == guard)
 }
 
 const fn first_user(settings: &AdministratorSettings) -> FirstUser {

@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use crate::secret::Secret;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod keys;
 mod layers;
 #[cfg(test)]
@@ -62,6 +64,14 @@ pub struct ServerSettings {
     pub drain_seconds: u64,
     /// Seconds that a stopping server waits for answers under way.
     pub shutdown_seconds: u64,
+    /// Seconds for the head of a request to arrive.
+    pub head_seconds: u64,
+    /// Seconds for the body of a request to arrive.
+    pub body_seconds: u64,
+    /// Seconds for an answer to leave.
+    pub answer_seconds: u64,
+    /// Seconds that a connection without a request is kept.
+    pub keep_alive_seconds: u64,
 }
 
 /// Where roles and users are kept.
@@ -189,6 +199,10 @@ impl Settings {
             ("server.workers", or_none(self.server.workers.map(|count| count.to_string()))),
             ("server.drain_seconds", self.server.drain_seconds.to_string()),
             ("server.shutdown_seconds", self.server.shutdown_seconds.to_string()),
+            ("server.head_seconds", self.server.head_seconds.to_string()),
+            ("server.body_seconds", self.server.body_seconds.to_string()),
+            ("server.answer_seconds", self.server.answer_seconds.to_string()),
+            ("server.keep_alive_seconds", self.server.keep_alive_seconds.to_string()),
             ("store.mongo_url", secret(self.store.mongo_url.as_ref())),
             ("store.data_dir", self.store.data_dir.display().to_string()),
             ("cache.sessions", self.cache.sessions.to_string()),

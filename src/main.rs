@@ -78,6 +78,9 @@ async fn serve(settings: &Settings) -> ExitCode {
     if let Err(error) = telemetry::init(settings.log.format, &settings.log.filter) {
         return fail(FAILED, error);
     }
+    // A connection takes two files. What a shell allows at first is a fraction of what the machine does; where that cannot
+    // be raised, the server has fewer.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let sources = Sources::default();
     #[cfg(feature = "fault-injection")]
     let sources = Sources { switched_off: std::env::var("ROLEKEEPER_TEST_FAULTS").unwrap_or_default(), ..sources };

@@ -42,6 +42,8 @@ pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
 const FORWARDED_COUNT: RangeInclusive<u8> = 0..=10;
 const WORKERS: RangeInclusive<usize> = 1..=1024;
 const SECONDS_TO_STOP: RangeInclusive<u64> = 0..=3600;
+/// Of clients.
+const PATIENCE_SECONDS: RangeInclusive<u64> = 1..=3600;
 const CACHED_SESSIONS: RangeInclusive<u32> = 0..=1_000_000;
 const BCRYPT_COST: RangeInclusive<u32> = 10..=14;
 
@@ -62,6 +64,14 @@ pub(super) const KEYS: &[Key] = &[
         accepts: |text| is_within(text, &SECONDS_TO_STOP), must_be: "a whole number from 0 to 3600" },
     Key { section: "server", name: "shutdown_seconds", variable: "ROLEKEEPER_SHUTDOWN_SECONDS", secret: false,
         accepts: |text| is_within(text, &SECONDS_TO_STOP), must_be: "a whole number from 0 to 3600" },
+    Key { section: "server", name: "head_seconds", variable: "ROLEKEEPER_HEAD_SECONDS", secret: false,
+        accepts: |text| is_within(text, &PATIENCE_SECONDS), must_be: "a whole number from 1 to 3600" },
+    Key { section: "server", name: "body_seconds", variable: "ROLEKEEPER_BODY_SECONDS", secret: false,
+        accepts: |text| is_within(text, &PATIENCE_SECONDS), must_be: "a whole number from 1 to 3600" },
+    Key { section: "server", name: "answer_seconds", variable: "ROLEKEEPER_ANSWER_SECONDS", secret: false,
+        accepts: |text| is_within(text, &PATIENCE_SECONDS), must_be: "a whole number from 1 to 3600" },
+    Key { section: "server", name: "keep_alive_seconds", variable: "ROLEKEEPER_KEEP_ALIVE_SECONDS", secret: false,
+        accepts: |text| is_within(text, &PATIENCE_SECONDS), must_be: "a whole number from 1 to 3600" },
     Key { section: "store", name: "mongo_url", variable: "MONGO_URL", secret: true,
         accepts: |text| is_url(text, &["mongodb://", "mongodb+srv://"]),
         must_be: "a connection string that begins with mongodb:// or mongodb+srv://" },
@@ -133,6 +143,10 @@ mod tests {
             ("ROLEKEEPER_WORKERS", ["1", "1024"], ["0", "1025"]),
             ("ROLEKEEPER_DRAIN_SECONDS", ["0", "3600"], ["-1", "3601"]),
             ("ROLEKEEPER_SHUTDOWN_SECONDS", ["0", "3600"], ["-1", "3601"]),
+            ("ROLEKEEPER_HEAD_SECONDS", ["1", "3600"], ["0", "3601"]),
+            ("ROLEKEEPER_BODY_SECONDS", ["1", "3600"], ["0", "3601"]),
+            ("ROLEKEEPER_ANSWER_SECONDS", ["1", "3600"], ["0", "3601"]),
+            ("ROLEKEEPER_KEEP_ALIVE_SECONDS", ["1", "3600"], ["0", "3601"]),
             ("ROLEKEEPER_CACHE_SESSIONS", ["0", "1000000"], ["-1", "1000001"]),
             ("ROLEKEEPER_BCRYPT_COST", ["10", "14"], ["9", "15"]),
         ] {

@@ -62,7 +62,7 @@ fn given<'a>(environment: &'a Environment, variable: &str) -> Option<&'a str> {
     environment.get(variable).map(String::as_str).filter(|value| !value.is_empty())
 }
 
-struct Layers {
+pub(super) struct Layers {
     /// The values of the settings, later layers over earlier ones.
     values: ConfigBuilder<DefaultState>,
     /// Kept apart from `values`: the ids of these settings are free text, not paths.
@@ -73,7 +73,7 @@ struct Layers {
 }
 
 impl Layers {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let values = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         Self { values, workspace: BTreeMap::new(), restricted_roles: BTreeMap::new(), problems: Vec::new() }
     }
@@ -91,12 +91,19 @@ impl Layers {
     }
 
     fn add_file(&mut self, path: &Path) {
+        match fs::read_to_string(path) {
+            Ok(text) => self.add_text(path, &text),
+            Err(error) => {
+                let problem = format!("cannot read the configuration file {}: {error}", path.display());
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    /// The text of the file at `path`.
+    pub(super) fn add_text(&mut self, path: &Path, text: &str) {
         let shown = path.display();
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => return self.problems.push(format!("cannot read the configuration file {shown}: {error}")),
-        };
-        let tables = match File::from_str(&text, FileFormat::Toml).collect() {
+        let tables = match File::from_str(text, FileFormat::Toml).collect() {
             Ok(tables) => tables,
             Err(error) => return self.problems.push(format!("{shown}: {}", place_of(&error))),
         };
@@ -152,7 +159,7 @@ impl Layers {
         }
     }
 
-    fn add_environment(&mut self, environment: &Environment) {
+    pub(super) fn add_environment(&mut self, environment: &Environment) {
         if let Some(text) = given(environment, RESTRICTED_VARIABLE) {
             self.add_restricted_roles(text);
         }
@@ -206,7 +213,7 @@ impl Layers {
         }
     }
 
-    fn finish(mut self) -> Result<Settings, ConfigError> {
+    pub(super) fn finish(mut self) -> Result<Settings, ConfigError> {
         let settings = self.values.build_cloned().and_then(Config::try_deserialize::<Settings>);
         match settings {
             Ok(mut settings) if self.problems.is_empty() => {

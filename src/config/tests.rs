@@ -104,6 +104,10 @@ fn every_variable_and_flag_reaches_its_setting() {
         ("ROLEKEEPER_WORKERS", "3"),
         ("ROLEKEEPER_DRAIN_SECONDS", "5"),
         ("ROLEKEEPER_SHUTDOWN_SECONDS", "0"),
+        ("ROLEKEEPER_HEAD_SECONDS", "4"),
+        ("ROLEKEEPER_BODY_SECONDS", "5"),
+        ("ROLEKEEPER_ANSWER_SECONDS", "6"),
+        ("ROLEKEEPER_KEEP_ALIVE_SECONDS", "7"),
         ("MONGO_URL", "mongodb://db/rocketchat"),
         ("ROLEKEEPER_DATA_DIR", "/var/lib/x"),
         ("ROLEKEEPER_CACHE_SESSIONS", "50"),
@@ -125,7 +129,8 @@ fn every_variable_and_flag_reaches_its_setting() {
     assert_eq!(
         settings.describe(),
         "server.bind = 0.0.0.0\nserver.port = 7\nserver.root_url = https://roles.example.org\n\
-         server.forwarded_count = 2\nserver.workers = 3\nserver.drain_seconds = 5\nserver.shutdown_seconds = 0\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\ncache.sessions = 50\n\
+         server.forwarded_count = 2\nserver.workers = 3\nserver.drain_seconds = 5\nserver.shutdown_seconds = 0\nserver.head_seconds = 4\n\
+         server.body_seconds = 5\nserver.answer_seconds = 6\nserver.keep_alive_seconds = 7\nstore.mongo_url = (set)\nstore.data_dir = elsewhere\ncache.sessions = 50\n\
          administrator.username = root\nadministrator.password = (set)\nadministrator.email = root@example.org\n\
          administrator.name = Root\nadministrator.first_user_is_admin = true\n\
          passwords.bcrypt_cost = 12\ntokens.create_for_users = true\ntokens.create_for_users_secret = (set)\naudit.key_file = /run/secrets/key\nlog.format = json\nlog.filter = debug"

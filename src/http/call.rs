@@ -13,6 +13,8 @@
 //! original: a client that is refused learns nothing of the workspace, its limits included.
 
 pub mod change;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod organization;
 mod turn;
 
@@ -51,7 +53,8 @@ const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const SECOND_FACTOR_CODE: HeaderName = HeaderName::from_static("x-2fa-code");
 const SECOND_FACTOR_METHOD: HeaderName = HeaderName::from_static("x-2fa-method");
 
-/// How long a body may take to arrive. Without a limit, whoever sends one byte and waits keeps a connection for ever.
+/// How long a body may take to arrive, unless the settings say otherwise. Without a limit, whoever sends one byte and
+/// waits keeps a connection for ever.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The services as the web server carries them; only this module can open it.
@@ -61,6 +64,7 @@ pub struct Gate {
     site: Arc<str>,
     limiter: Arc<RateLimiter>,
     kept: Arc<KeptAnswers>,
+    body_timeout: Duration,
 }
 
 impl Gate {
@@ -68,7 +72,13 @@ impl Gate {
     /// at its end; `clock` tells when a client has waited long enough.
     pub fn new(services: Arc<Services>, site: String, clock: Arc<dyn Clock>) -> Self {
         let (site, limiter) = (site.into(), Arc::new(RateLimiter::new(clock)));
-        Self { services, site, limiter, kept: Arc::default() }
+        Self { services, site, limiter, kept: Arc::default(), body_timeout: BODY_TIMEOUT }
+    }
+
+    /// With another limit to how long a body may take to arrive.
+    #[must_use]
+    pub fn with_body_timeout(self, body_timeout: Duration) -> Self {
+        Self { body_timeout, ..self }
     }
 
     /// Counts the request, and leaves how its client stands now to be told with the answer. Somebody who bypasses the
@@ -98,11 +108,22 @@ pub struct Parameters {
     pub rate: Rate,
     /// Whether it asks for a second factor.
     pub second_factor: bool,
+    /// Makes the handler's own type of what was sent, for `fuzz/`.
+    #[cfg(feature = "fuzzing")]
+    pub accepts: fn(Value) -> Result<(), ApiError>,
 }
 
 impl Parameters {
     const fn of<I: Input>() -> Self {
-        Self { shape: I::SHAPE, source: I::SOURCE, path: I::PATH, rate: I::RATE, second_factor: I::SECOND_FACTOR }
+        Self {
+            shape: I::SHAPE,
+            source: I::SOURCE,
+            path: I::PATH,
+            rate: I::RATE,
+            second_factor: I::SECOND_FACTOR,
+            #[cfg(feature = "fuzzing")]
+            accepts: fuzzing::accepts::<I>,
+        }
     }
 }
 
@@ -227,7 +248,7 @@ impl<P: Requirement, I: Input> FromRequest for Call<P, I> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut body) = (request.clone(), Body::new(payload.take()));
+        let (request, mut body) = (request.clone(), Body::new(request, payload.take()));
         Box::pin(async move {
             let gate = gate(&request)?;
             let (caller, token) = authenticate(&gate.services, &request).await?;
@@ -249,7 +270,7 @@ impl<P: Requirement, I: Input> Call<P, I> {
         let input: I = read_input(request, body).await?;
         gate.count::<I>(request, Some(&caller)).await?;
         if I::SECOND_FACTOR {
-            let shown = second_factor(request);
+            let shown = second_factor(request.headers());
             gate.services.require_second_factor(&caller, &shown, input.strictness()).await?;
         }
         let known = request.headers().get(IF_NONE_MATCH).cloned();
@@ -287,13 +308,13 @@ impl<I: Input> FromRequest for Visit<I> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut body) = (request.clone(), Body::new(payload.take()));
+        let (request, mut body) = (request.clone(), Body::new(request, payload.take()));
         Box::pin(async move {
             let gate = gate(&request)?;
             let (origin, input) = (origin(&request), read_input(&request, &mut body).await?);
             let caller = recognize(&gate.services, &request).await?;
             gate.count::<I>(&request, caller.as_ref()).await?;
-            Ok(Self { gate, origin, input, second_factor: second_factor(&request), caller })
+            Ok(Self { gate, origin, input, second_factor: second_factor(request.headers()), caller })
         })
     }
 }
@@ -304,7 +325,7 @@ fn gate(request: &HttpRequest) -> Result<web::Data<Gate>, ApiError> {
 }
 
 async fn authenticate(services: &Services, request: &HttpRequest) -> Result<(Caller, TokenText), ApiError> {
-    let (user, token) = credentials(request).ok_or(ServiceError::Unauthenticated)?;
+    let (user, token) = credentials(request.headers()).ok_or(ServiceError::Unauthenticated)?;
     Ok((services.authenticate(&user, &token, origin(request)).await?, token))
 }
 
@@ -317,14 +338,12 @@ async fn recognize(services: &Services, request: &HttpRequest) -> Result<Option<
     }
 }
 
-fn credentials(request: &HttpRequest) -> Option<(String, TokenText)> {
-    let headers = request.headers();
+fn credentials(headers: &HeaderMap) -> Option<(String, TokenText)> {
     let (user, token) = (text(headers, USER_ID)?, text(headers, AUTH_TOKEN)?);
     Some((user.to_owned(), TokenText::new(token)))
 }
 
-fn second_factor(request: &HttpRequest) -> Shown {
-    let headers = request.headers();
+fn second_factor(headers: &HeaderMap) -> Shown {
     Shown {
         code: text(headers, SECOND_FACTOR_CODE).and_then(Code::new),
         method: text(headers, SECOND_FACTOR_METHOD).and_then(Method::parse),

@@ -14,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest};
 
 use super::address::client_address;
+use super::connections::UnderWay;
 use super::public::{Lifecycle, Phase};
 use super::rate_limit::Standing;
 use super::shield::shield;
@@ -72,8 +73,10 @@ async fn observed<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, Error> {
     let stopwatch = Stopwatch::start();
     let in_flight = surroundings.metrics.request_started();
+    let under_way = UnderWay::begin(request.request());
     let mut response = next.call(request).await?;
     drop(in_flight);
+    UnderWay::end(under_way, response.response().body().size());
     shield(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod answer;
 pub mod call;
+pub mod connections;
 pub mod context;
 pub mod docs;
 pub mod error;

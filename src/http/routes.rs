@@ -188,6 +188,9 @@ pub struct OrganizationOperation {
     pub fields: &'static [Field],
     /// Where from.
     pub source: Source,
+    /// Makes the handler's own type of what was sent, for `fuzz/`.
+    #[cfg(feature = "fuzzing")]
+    pub accepts: fn(Option<&str>, &[u8]) -> crate::service::Result<()>,
     route: Route,
 }
 
@@ -212,6 +215,8 @@ where
         who,
         fields,
         source,
+        #[cfg(feature = "fuzzing")]
+        accepts: A::ACCEPTS,
         route: route.to(handler),
     }
 }

@@ -17,6 +17,7 @@ mod facts;
 mod logging;
 mod recover_admin;
 mod refuse;
+mod slow_clients;
 mod start;
 mod stop;
 

@@ -154,7 +154,7 @@ impl<P: Requirement, I: Input> FromRequest for Change<P, I> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut body) = (request.clone(), Body::new(payload.take()));
+        let (request, mut body) = (request.clone(), Body::new(request, payload.take()));
         Box::pin(async move {
             let gate = gate(&request)?;
             let (caller, token) = authenticate(&gate.services, &request).await?;

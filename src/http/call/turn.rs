@@ -3,14 +3,16 @@
 //! in its own file.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, web};
 
-use super::{BODY_TIMEOUT, read_body};
+use super::{BODY_TIMEOUT, Gate, read_body};
 use crate::domain::receipt::{Fingerprint, KeptAnswer, ReceiptKey, Ticket};
 use crate::http::error::ApiError;
+use crate::http::rocketchat::body::{BodyProblem, MAX_BODY_BYTES};
 use crate::service::receipts::Turn;
 use crate::service::{Result, Services};
 
@@ -26,16 +28,26 @@ pub(super) fn key_text(key: &HeaderValue) -> &str {
 pub(super) struct Body {
     payload: Option<Payload>,
     bytes: web::BytesMut,
+    timeout: Duration,
+    too_large: bool,
 }
 
 impl Body {
-    pub(super) fn new(payload: Payload) -> Self {
-        Self { payload: Some(payload), bytes: web::BytesMut::new() }
+    pub(super) fn new(request: &HttpRequest, payload: Payload) -> Self {
+        let timeout = request.app_data::<web::Data<Gate>>().map_or(BODY_TIMEOUT, |gate| gate.body_timeout);
+        let length =
+            request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let too_large = length.is_some_and(|length| length >= MAX_BODY_BYTES);
+        Self { payload: Some(payload), bytes: web::BytesMut::new(), timeout, too_large }
     }
 
     pub(super) async fn read(&mut self) -> std::result::Result<&[u8], ApiError> {
+        // What is announced as too large is not waited for.
+        if self.too_large {
+            return Err(BodyProblem::TooLarge.into());
+        }
         if let Some(payload) = self.payload.take() {
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, read_body(payload)).await;
+            let bytes = tokio::time::timeout(self.timeout, read_body(payload)).await;
             self.bytes = bytes.map_err(|_| ApiError::BodyTooSlow)??;
         }
         Ok(&self.bytes)
