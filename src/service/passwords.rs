@@ -2,6 +2,7 @@
 //! design, so it runs beside the request threads and only so many at a time.
 
 use std::fmt::Write as _;
+use std::str::FromStr as _;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
@@ -37,16 +38,26 @@ impl PasswordDigest {
 pub struct Passwords {
     cost: u32,
     permits: Semaphore,
-    dummy: PasswordHash,
+    #[cfg(feature = "fault-injection")]
+    decoy: bool,
 }
 
 impl Passwords {
     /// A hasher of that bcrypt cost (the logarithm of its work; 4 to 31).
     pub fn new(cost: u32) -> Self {
-        // A salt and an end that belong to no password in use; only the work of comparing with them matters.
-        let dummy =
-            PasswordHash::from_stored(format!("$2b${cost:02}$vW7sUumodNa0b1g2/04E.eRzncdNOcmIL0npA7oR15DrCxWqwI5aC"));
-        Self { cost, permits: Semaphore::new(CONCURRENT), dummy }
+        Self {
+            cost,
+            permits: Semaphore::new(CONCURRENT),
+            #[cfg(feature = "fault-injection")]
+            decoy: true,
+        }
+    }
+
+    /// One that does nothing where there is no hash, for the control of `benches/src/promises/cases/login_timing.rs`.
+    #[cfg(feature = "fault-injection")]
+    #[must_use]
+    pub fn without_decoy(self) -> Self {
+        Self { decoy: false, ..self }
     }
 
     /// Hashes a new password.
@@ -59,15 +70,17 @@ impl Passwords {
     }
 
     /// Whether the password fits. Without a stored hash it takes the same time and the answer is no, so that an unknown
-    /// name cannot be told from a wrong password by the clock.
+    /// name cannot be told from a wrong password by the clock; nor can an account whose hash was made at a lower cost.
     ///
     /// # Errors
     /// `Internal` when the hasher cannot run. A stored text that is no bcrypt hash fits nothing.
     pub async fn verify(&self, stored: Option<PasswordHash>, digest: PasswordDigest) -> Result<bool> {
-        let known = stored.is_some();
-        let against = stored.unwrap_or_else(|| self.dummy.clone());
-        let fits = self.run(move || Ok(bcrypt::verify(digest.0, against.expose()).unwrap_or(false))).await?;
-        Ok(known && fits)
+        #[cfg(feature = "fault-injection")]
+        if stored.is_none() && !self.decoy {
+            return Ok(false);
+        }
+        let cost = self.cost;
+        self.run(move || Ok(verify(stored.as_ref(), &digest, cost))).await
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -75,6 +88,22 @@ impl Passwords {
         let _permit = self.permits.acquire().await.map_err(|_| stopped("is closed"))?;
         tokio::task::spawn_blocking(work).await.map_err(|_| stopped("stopped"))?
     }
+}
+
+/// As much work as hashing at `cost` is, whatever is stored.
+fn verify(stored: Option<&PasswordHash>, digest: &PasswordDigest, cost: u32) -> bool {
+    let compared = stored.and_then(|stored| {
+        let fits = bcrypt::verify(&digest.0, stored.expose()).ok()?;
+        Some((fits, bcrypt::HashParts::from_str(stored.expose()).ok()?.get_cost()))
+    });
+    // Each step is twice the work of the one below, so that those from `done` up make, with what is done, the whole.
+    let missing = compared.map_or(cost..cost + 1, |(_, done)| done..cost);
+    for cost in missing {
+        // A salt and an end that belong to no password in use; only the work of comparing with them matters.
+        let decoy = format!("$2b${cost:02}$vW7sUumodNa0b1g2/04E.eRzncdNOcmIL0npA7oR15DrCxWqwI5aC");
+        let _ = bcrypt::verify(&digest.0, &decoy);
+    }
+    compared.is_some_and(|(fits, _)| fits)
 }
 
 fn hash(digest: &PasswordDigest, cost: u32) -> Result<PasswordHash> {
@@ -103,6 +132,18 @@ mod tests {
         let stored = passwords.hash(PasswordDigest::of("x")).await.unwrap();
         assert!(stored.expose().starts_with("$2b$10$"));
         assert!(passwords.verify(Some(stored), PasswordDigest::of("x")).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_fits_its_password_alone() {
+        for (then, now) in [(4, 6), (6, 4)] {
+            let stored = Passwords::new(then).hash(PasswordDigest::of("x")).await.unwrap();
+            let passwords = Passwords::new(now);
+            assert!(passwords.verify(Some(stored.clone()), PasswordDigest::of("x")).await.unwrap());
+            // What it is made up with is no way in.
+            let decoy = PasswordDigest::of("correct horse");
+            assert!(!passwords.verify(Some(stored), decoy).await.unwrap());
+        }
     }
 
     #[tokio::test]

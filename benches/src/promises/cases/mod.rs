@@ -4,6 +4,7 @@
 mod failover;
 mod last;
 mod lockout;
+mod login_timing;
 mod names;
 mod once;
 mod orphans;
@@ -36,6 +37,7 @@ pub async fn run_all(stage: &mut Stage) -> Result<()> {
     visible::run(stage).await.context("9, revocation is visible")?;
     revisions::run(stage).await.context("10, If-Match")?;
     rolling::run(stage).await.context("16, rolling restart")?;
+    login_timing::run(stage).await.context("19, the time of a refusal")?;
     if stage.args.wants(17) {
         stage.report.skip(
             17,
