@@ -36,12 +36,17 @@ pub trait Asked {
     const FIELDS: &'static [Field];
     /// Where from.
     const SOURCE: Source;
+    /// Makes the handler's own type of what was sent, for `fuzz/`.
+    #[cfg(feature = "fuzzing")]
+    const ACCEPTS: fn(Option<&str>, &[u8]) -> Result<()>;
 }
 
 impl<R: Rule, I: Input> Asked for (Request<R, I>,) {
     const WHO: Who = R::WHO;
     const FIELDS: &'static [Field] = I::FIELDS;
     const SOURCE: Source = I::SOURCE;
+    #[cfg(feature = "fuzzing")]
+    const ACCEPTS: fn(Option<&str>, &[u8]) -> Result<()> = super::fuzzing::organization_accepts::<I>;
 }
 
 /// A request that has passed all checks.
@@ -173,7 +178,7 @@ async fn admit<R: Rule, I: Input>(
     trace: Trace,
 ) -> std::result::Result<Request<R, I>, Cause> {
     let caller = authenticate(&gate.services, request).await?;
-    let mut body = Body::new(payload);
+    let mut body = Body::new(request, payload);
     let turn = take_turn(&gate, request, &caller, &mut body).await?;
     let place = enter::<R>(&gate.services, request, &caller).await?;
     let input = match I::SOURCE {
@@ -194,7 +199,7 @@ async fn authenticate(services: &Services, request: &HttpRequest) -> Result<Call
     services.authenticate_bearer(&token, origin(request)).await
 }
 
-fn token(headers: &HeaderMap) -> Option<TokenText> {
+pub(super) fn token(headers: &HeaderMap) -> Option<TokenText> {
     let bearer = text(headers, AUTHORIZATION).and_then(|line| {
         let (scheme, token) = line.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
@@ -251,7 +256,7 @@ fn in_path(request: &HttpRequest, name: &str) -> String {
 }
 
 /// `*` is any revision; a weak tag, or a text that is no tag, is none.
-fn expected(headers: &HeaderMap) -> Precondition {
+pub(super) fn expected(headers: &HeaderMap) -> Precondition {
     let mut lines = headers.get_all(IF_MATCH).peekable();
     if lines.peek().is_none() {
         return Precondition::None;

@@ -57,7 +57,7 @@ pub async fn show_me(call: Call<AnyUser>) -> Answer {
 
 /// Reads a body by the rules of contract 2.3. Only texts become names, passwords and tokens; an operator object
 /// in their place is simply not a way to log in. A code in the body wins over one in the headers.
-fn credentials(body: &Map<String, Value>, headers: &Shown) -> Credentials {
+pub(super) fn credentials(body: &Map<String, Value>, headers: &Shown) -> Credentials {
     if let Some(Value::Object(totp)) = body.get("totp") {
         let Some(Value::Object(login)) = totp.get("login") else { return Credentials::Unsupported };
         return password_or_token(login, shown(totp, headers));

@@ -4,6 +4,8 @@
 pub mod audit;
 pub mod body;
 mod coerce;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod login;
 mod numbers;
 mod old_names;
