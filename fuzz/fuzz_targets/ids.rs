@@ -97,5 +97,6 @@ fn time(time: Timestamp) {
     if (FIRST..BEHIND).contains(&time.as_millis()) {
         assert_eq!(Timestamp::parse(&text), Some(time), "{text}");
     }
-    let _ = (time.plus_days(i64::MAX), time.plus_days(i64::MIN), time.plus_millis(i64::MAX), time.plus_millis(i64::MIN));
+    let _ =
+        (time.plus_days(i64::MAX), time.plus_days(i64::MIN), time.plus_millis(i64::MAX), time.plus_millis(i64::MIN));
 }

@@ -201,7 +201,7 @@ fn endless_bodies_and_heads_take_bounded_memory() {
         (format!("{ROLE}Transfer-Encoding: chunked\r\n\r\n"), &chunk, 401),
         (format!("{LOGIN}Content-Length: 100000000000\r\n\r\n"), &[b' '; 0x1_0000], 413),
         ("GET /health HTTP/1.1\r\nA: ".to_owned(), &[b'b'; 0x1_0000], 431),
-        ("GET /".to_owned(), &[b'b'; 0x1_0000], 400),
+        ("GET /".to_owned(), &[b'b'; 0x1_0000], 431),
         ("GET /health HTTP/1.1\r\n".to_owned(), &b"A: b\r\n".repeat(10_000), 431),
     ] {
         let (status, _) = Wire::that_sent(&server, &begin).flood_until_it_ends(piece);
@@ -232,7 +232,7 @@ async fn an_answer_that_is_not_fetched_is_given_up() {
 async fn ten_thousand_idle_connections_keep_nobody_else_out() {
     let limit = usize::try_from(rlimit::increase_nofile_limit(u64::MAX).unwrap()).unwrap();
     // The server has the same limit and takes two files for each; some are needed besides.
-    let count = 10_000.min(limit.saturating_sub(400) / 2);
+    let count = 10_000.min(limit.saturating_sub(100) / 2);
     if count < 10_000 {
         println!("{count} connections instead of 10000: this machine allows {limit} open files");
     }
