@@ -57,6 +57,20 @@ impl Call {
         self
     }
 
+    /// Its path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// With other texts in its path and in its body.
+    pub fn rewritten(mut self, rewrite: impl Fn(&str) -> String) -> Self {
+        self.path = rewrite(&self.path);
+        if let Some(body) = &mut self.body {
+            rewrite_texts(body, &rewrite);
+        }
+        self
+    }
+
     /// The bytes that go over the wire.
     fn bytes(&self, who: &Who) -> Vec<u8> {
         let Self { method, path, .. } = self;
@@ -76,6 +90,15 @@ impl Call {
             text += "\r\n";
         }
         text.into_bytes()
+    }
+}
+
+fn rewrite_texts(value: &mut Value, rewrite: &impl Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = rewrite(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| rewrite_texts(value, rewrite)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| rewrite_texts(value, rewrite)),
+        _ => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! The promises, one file for each family. Every case prepares servers and data of its own, does its worst, compares what
 //! was acknowledged with what is there, and adds its line to the report.
 
+mod alike;
 mod failover;
 mod last;
 mod lockout;
@@ -36,6 +37,7 @@ pub async fn run_all(stage: &mut Stage) -> Result<()> {
     once::run(stage).await.context("7, a retry happens once")?;
     visible::run(stage).await.context("9, revocation is visible")?;
     revisions::run(stage).await.context("10, If-Match")?;
+    alike::run(stage).await.context("11, both stores behave alike")?;
     rolling::run(stage).await.context("16, rolling restart")?;
     login_timing::run(stage).await.context("19, the time of a refusal")?;
     if stage.args.wants(17) {
