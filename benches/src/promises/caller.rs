@@ -62,6 +62,11 @@ impl Call {
         &self.path
     }
 
+    /// Whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        self.method == "GET"
+    }
+
     /// With other texts in its path and in its body.
     pub fn rewritten(mut self, rewrite: impl Fn(&str) -> String) -> Self {
         self.path = rewrite(&self.path);

@@ -11,6 +11,7 @@ mod names;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rolekeeper_bench::place::Kind;
@@ -39,6 +40,10 @@ const SHOWN: usize = 10;
 /// Of a control, when what it does is done.
 const LIE_AT: usize = 40;
 
+/// How often, and how long after each other, a server is asked that cannot answer.
+const TRIES: usize = 200;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
 /// What a control does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lie {
@@ -59,6 +64,8 @@ struct Outcomes {
     granted: usize,
     predicted: usize,
     looks: usize,
+    /// Requests that were sent again because a server could not answer just then.
+    again: usize,
     differences: Vec<String>,
 }
 
@@ -78,6 +85,7 @@ pub async fn run(stage: &mut Stage) -> Result<()> {
             all.granted += outcomes.granted;
             all.predicted += outcomes.predicted;
             all.looks += outcomes.looks;
+            all.again += outcomes.again;
             all.differences.extend(outcomes.differences);
         }
         number += count as u64;
@@ -87,10 +95,10 @@ pub async fn run(stage: &mut Stage) -> Result<()> {
         println!("   {difference}");
     }
     let control = controls(stage).await?;
-    let Outcomes { steps, granted, predicted, looks, differences } = &all;
+    let Outcomes { steps, granted, predicted, looks, again, differences } = &all;
     let figure = format!(
         "{} differences in {steps} operations ({granted} granted, {predicted} foretold by the model) in {number} workspaces, \
-         everything compared {looks} times",
+         everything compared {looks} times, {again} sent again after 503",
         differences.len()
     );
     stage.report.add(11, None, "both stores behave alike", figure, &control, differences.is_empty());
@@ -101,7 +109,7 @@ pub async fn run(stage: &mut Stage) -> Result<()> {
 async fn controls(stage: &mut Stage) -> Result<Control> {
     let mut found = 0;
     for (number, lie) in LIES.into_iter().enumerate() {
-        let outcomes = worlds(stage, 1_000_000 + number as u64, 1, 400, Some(lie)).await?;
+        let outcomes = worlds(stage, 1_000_000 + number as u64, 1, 1_000, Some(lie)).await?;
         let differences: Vec<&String> = outcomes.iter().flat_map(|outcomes| &outcomes.differences).collect();
         match differences.first() {
             Some(first) => {
@@ -143,15 +151,32 @@ struct Party {
     site: Site,
     caller: Caller,
     names: Names,
+    asked: usize,
+    again: usize,
 }
 
 impl Party {
+    /// A server that cannot answer just then, because its database elects a primary, is asked again; the key makes sure
+    /// that what it did after all is not done twice.
     async fn ask(&mut self, who: &Who, call: &Call) -> Result<Reply> {
+        self.asked += 1;
         let call = call.clone().rewritten(|text| self.names.rendered(text));
-        match self.caller.ask(who, &call).await {
-            Outcome::Answered(reply) => Ok(reply),
-            other => bail!("no answer to {call:?}: {other:?}"),
+        let call = if call.is_read() { call } else { call.with("Idempotency-Key", format!("alike-{}", self.asked)) };
+        for _ in 0..TRIES {
+            match self.caller.ask(who, &call).await {
+                Outcome::Answered(reply) if reply.status == 503 => {
+                    self.again += 1;
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
+                Outcome::Answered(reply) => return Ok(reply),
+                other => bail!("no answer to {call:?}: {other:?}"),
+            }
         }
+        bail!("503 again and again: {call:?}\n{}", self.log())
+    }
+
+    fn log(&self) -> String {
+        self.site.nodes.first().map(|node| node.last_lines()).unwrap_or_default()
     }
 }
 
@@ -173,7 +198,7 @@ impl World {
                 names.keep(&somebody(number).id);
             }
             names.meet(&site.admin.id);
-            parties.push(Party { caller: site.caller(0)?, names, site });
+            parties.push(Party { caller: site.caller(0)?, names, site, asked: 0, again: 0 });
         }
         let Ok(parties) = <[Party; 2]>::try_from(parties) else { bail!("not two stores") };
         let mut world = Self { parties, model: Model::default(), title, random, lie, outcomes: Outcomes::default() };
@@ -189,7 +214,7 @@ impl World {
 
     /// What a new workspace has, which is where the model begins.
     async fn begun<T: serde::de::DeserializeOwned>(&mut self, path: &str, field: &str) -> Result<T> {
-        let (_, shown, _) = self.both(&Asker::Administrator, &Call::get(path)).await?;
+        let (_, shown) = self.both(&Asker::Administrator, &Call::get(path)).await?;
         let [first, second] = &shown;
         if first != second {
             bail!("{}: a new workspace differs: {path}\n{first}\n{second}", self.title);
@@ -207,14 +232,20 @@ impl World {
     }
 
     /// Asks both; the replies, and what they say in comparable words.
-    async fn both(&mut self, asker: &Asker, call: &Call) -> Result<([Reply; 2], [Value; 2], [bool; 2])> {
+    async fn both(&mut self, asker: &Asker, call: &Call) -> Result<([Reply; 2], [Value; 2])> {
         let who = [self.who(0, asker), self.who(1, asker)];
         let [first, second] = &mut self.parties;
         let (one, other) = tokio::join!(first.ask(&who[0], call), second.ask(&who[1], call));
         let replies = [one?, other?];
-        let shown = [first.names.shown(&replies[0].json()), second.names.shown(&replies[1].json())];
-        let empty = [replies[0].body.is_empty(), replies[1].body.is_empty()];
-        Ok((replies, shown, empty))
+        let show = |names: &mut Names, reply: &Reply| {
+            let mut answer = reply.json();
+            if is_by_id(call.path()) {
+                names.sort(&mut answer);
+            }
+            names.shown(&answer)
+        };
+        let shown = [show(&mut first.names, &replies[0]), show(&mut second.names, &replies[1])];
+        Ok((replies, shown))
     }
 
     async fn live(&mut self, steps: usize) -> Result<()> {
@@ -239,8 +270,7 @@ impl World {
             self.lie = None;
             self.only_first(&asker, &call).await?
         } else {
-            let (replies, shown, _) = self.both(&asker, &call).await?;
-            (replies, shown)
+            self.both(&asker, &call).await?
         };
         if self.lie == Some(Lie::Letter) && number >= LIE_AT && !replies[1].body.is_empty() {
             self.lie = None;
@@ -258,6 +288,10 @@ impl World {
                 "{what}\n     SQLite  {} {:?} {one}\n     MongoDB {} {:?} {other}",
                 replies[0].status, replies[0].etag, replies[1].status, replies[1].etag
             ));
+            if replies.iter().any(|reply| reply.status >= 500) {
+                let logs: Vec<String> = self.parties.iter().map(Party::log).collect();
+                self.differs(logs.join("\n"));
+            }
         } else if replies[0].body.len() != replies[1].body.len() {
             self.differs(format!("{what}\n     the same in other bytes: {:?} {:?}", replies[0], replies[1]));
         }
@@ -321,7 +355,7 @@ impl World {
         let asker = self.model.somebody().context("nobody is left")?;
         for (path, since) in [("/api/v1/roles.sync", names::BEYOND), ("/api/v1/permissions.listAll", names::SINCE)] {
             let since = Call::get(format!("{path}?updatedSince={since}"));
-            let (_, shown, _) = self.both(&asker, &since).await?;
+            let (_, shown) = self.both(&asker, &since).await?;
             if shown[0] != shown[1] {
                 self.differs(format!(
                     "{what}: {path} tells of other changes since the last look\n     SQLite  {}\n     MongoDB {}",
@@ -348,10 +382,17 @@ impl World {
             if panics > 0 {
                 outcomes.differences.push(format!("{}: {panics} panics", self.title));
             }
+            outcomes.again += party.again;
             party.site.end().await?;
         }
         Ok(outcomes)
     }
+}
+
+/// Whether an answer lists in the order of ids, which each server draws for itself.
+fn is_by_id(path: &str) -> bool {
+    let of_people = path.ends_with("/users") || path.ends_with("/members") || path == "/v1/organizations";
+    path.starts_with("/v1/") && of_people || path.contains("subscriptions.get")
 }
 
 /// A picture in comparable words, by part.

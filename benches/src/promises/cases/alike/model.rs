@@ -75,7 +75,7 @@ pub struct Organization {
 }
 
 /// Everything.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Model {
     pub roles: Vec<Role>,
     pub permissions: Vec<Permission>,
@@ -344,7 +344,9 @@ impl Model {
     fn may_delete_role(&self, user: &User, named: &str, lying: bool) -> Verdict {
         self.needs(user, "access-permissions")?;
         let role = self.role_by_id_or_name(named).ok_or_else(|| bad(NO_ROLE))?;
-        unless(!role.protected || lying, bad("Cannot delete a protected role [error-role-protected]"))?;
+        if role.protected {
+            return unless(lying, bad("Cannot delete a protected role [error-role-protected]"));
+        }
         let held = self.users.iter().any(|user| user.roles.contains(&role.id))
             || self.rooms.iter().flat_map(|room| &room.members).any(|member| member.roles.contains(&role.id));
         unless(!held, bad("Cannot delete role because it's in use [error-role-in-use]"))

@@ -82,6 +82,36 @@ impl Names {
         self.ids.insert(BEYOND.to_owned(), next_millisecond(newest));
     }
 
+    /// A list that a store keeps in the order of ids, in an order that does not depend on them.
+    pub fn sort(&self, value: &mut Value) {
+        match value {
+            Value::Array(values) => {
+                values.iter_mut().for_each(|value| self.sort(value));
+                if values.iter().all(Value::is_object) {
+                    values.sort_by_cached_key(|value| self.outline(value).to_string());
+                }
+            }
+            Value::Object(fields) => fields.values_mut().for_each(|value| self.sort(value)),
+            _ => {}
+        }
+    }
+
+    /// What can be said of a value without naming what was not seen yet.
+    fn outline(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => match self.of_ids.get(text) {
+                Some(name) => name.as_str().into(),
+                None if is_time(text) || is_drawn(text) => "?".into(),
+                None => text.strip_prefix("usr_").map_or(text.clone(), |id| self.name(id)).into(),
+            },
+            Value::Array(values) => values.iter().map(|value| self.outline(value)).collect(),
+            Value::Object(fields) => {
+                Value::Object(fields.iter().map(|(name, value)| (name.clone(), self.outline(value))).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
     /// An answer in comparable words.
     pub fn shown(&mut self, value: &Value) -> Value {
         match value {

@@ -204,8 +204,19 @@ struct Chooser<'a> {
 /// The next operation.
 pub fn choose(random: &mut Random, model: &Model) -> (Asker, Step) {
     let mut chooser = Chooser { random, model };
-    let step = chooser.step();
-    (chooser.asker(), step)
+    loop {
+        let (step, asker) = (chooser.step(), chooser.asker());
+        // Accounts that are switched off have no token any more: somebody who has one must be left to ask.
+        let ends =
+            step.may_unseat() && model.expects(&asker, &step, false).is_some_and(|expected| expected.changes) && {
+                let mut after = model.clone();
+                after.apply(&asker, &step, &Value::Null);
+                !after.somebody_rules()
+            };
+        if !ends {
+            return (asker, step);
+        }
+    }
 }
 
 impl Chooser<'_> {
@@ -515,6 +526,19 @@ impl Chooser<'_> {
 }
 
 impl Step {
+    /// Whether somebody could lose the right to administer, or all his rights.
+    const fn may_unseat(&self) -> bool {
+        matches!(
+            self,
+            Self::SetPermissions(_)
+                | Self::Revoke(..)
+                | Self::Take { .. }
+                | Self::UpdateUser { .. }
+                | Self::SetActive { .. }
+                | Self::DeleteUser { .. }
+        )
+    }
+
     /// The request.
     pub fn call(&self) -> Call {
         let post = |path: &str, body: Value| Call::post(format!("/api/v1/{path}"), body);
