@@ -55,6 +55,7 @@ macro_rules! on_every_backend {
 
 mod audit;
 mod audit_chain;
+mod audit_random_tampering;
 mod audit_tampering;
 mod cached;
 mod changes;

@@ -289,6 +289,18 @@ async fn a_room_is_archived_and_opened_again_and_neither_twice(test: &TestStore)
     assert_eq!(roles(test, &room, &ann).await, Some(vec![role_id(OWNER)]));
 }
 
+async fn members_do_not_see_an_archived_room_and_see_it_as_before_when_it_is_opened(test: &TestStore) {
+    let Den { bob, room, .. } = den(test).await;
+    let seen = async || test.store.find_subscription(&room.id, &bob.id).await.unwrap().unwrap().details;
+    let before = seen().await;
+    assert_eq!((before.get("open"), before.get("archived")), (Some(&true.into()), None));
+    archive(test, &room, Archival::Archived).await;
+    let archived = seen().await;
+    assert_eq!((archived.get("open"), archived.get("archived")), (Some(&false.into()), Some(&true.into())));
+    archive(test, &room, Archival::Open).await;
+    assert_eq!(seen().await, before);
+}
+
 async fn archiving_is_refused_for_what_is_not_there(test: &TestStore) {
     let den = den(test).await;
     let conversation = direct(test, &den.ann, &den.bob).await;
@@ -414,6 +426,7 @@ on_every_backend![
     rooms_of_many_and_of_nobody_and_archived_ones_are_deleted,
     deleting_is_refused_for_what_is_not_there_and_for_a_default_room,
     a_room_is_archived_and_opened_again_and_neither_twice,
+    members_do_not_see_an_archived_room_and_see_it_as_before_when_it_is_opened,
     archiving_is_refused_for_what_is_not_there,
     a_new_name_is_the_name_for_every_member,
     renaming_is_refused_for_the_room_then_the_archive_then_the_name,

@@ -202,6 +202,9 @@ pub(super) fn membership(document: &Document) -> Result<Membership> {
 pub(super) fn subscription(document: &Document) -> Result<Subscription> {
     let Membership { subscription_id, room, name, kind, roles, unread } = membership(document)?;
     let member = document.get_document("u").ok().and_then(user_summary);
+    let mut details = fields(document, &SUBSCRIPTION_DETAILS);
+    // What was archived and is not any more is as if it never was, like what came after it.
+    details.retain(|name, value| name != "archived" || *value != Value::Bool(false));
     Ok(Subscription {
         id: subscription_id,
         room,
@@ -215,7 +218,7 @@ pub(super) fn subscription(document: &Document) -> Result<Subscription> {
         }),
         roles,
         unread,
-        details: fields(document, &SUBSCRIPTION_DETAILS),
+        details,
         joined_at: time(document, "ts").unwrap_or(Timestamp::EPOCH),
         updated_at: updated_at(document),
     })

@@ -40,6 +40,8 @@ fn subscription(row: &Row<'_>) -> Result<Subscription> {
     let joined_at = time(row, "joined_at")?;
     let mut details = new_subscription_details(joined_at);
     if row.get("archived")? {
+        // Its members do not see an archived room.
+        details.insert("open".to_owned(), false.into());
         details.insert("archived".to_owned(), true.into());
     }
     Ok(Subscription {

@@ -164,7 +164,8 @@ impl Party {
         let call = if call.is_read() { call } else { call.with("Idempotency-Key", format!("alike-{}", self.asked)) };
         for _ in 0..TRIES {
             match self.caller.ask(who, &call).await {
-                Outcome::Answered(reply) if reply.status == 503 => {
+                // Or is still at what it was asked before.
+                Outcome::Answered(reply) if reply.status == 503 || is_running(&reply) => {
                     self.again += 1;
                     tokio::time::sleep(BETWEEN_TRIES).await;
                 }
@@ -387,6 +388,13 @@ impl World {
         }
         Ok(outcomes)
     }
+}
+
+/// Whether the same request, sent before, is not answered yet.
+fn is_running(reply: &Reply) -> bool {
+    let body = reply.json();
+    reply.status == 409
+        && (body["errorType"] == "error-idempotency-key-in-progress" || body["error"]["code"] == "REQUEST_IN_PROGRESS")
 }
 
 /// Whether an answer lists in the order of ids, which each server draws for itself.
