@@ -65,6 +65,12 @@ impl Limit {
     pub fn since(&self, now: Timestamp) -> Timestamp {
         now.plus_millis(-self.millis)
     }
+
+    /// The time up to which a failure counts at `now`. Clocks of several servers differ a little, so one that is ahead
+    /// still counts; one from a time when a clock was far ahead would keep somebody out for as long as that.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        now.plus_millis(self.millis)
+    }
 }
 
 /// What is limited; `None` is not.

@@ -114,6 +114,40 @@ async fn nobody_gets_in_where_an_account_is_needed(server: &TestServer) {
     }
 }
 
+/// Ninety days, and one more.
+const LONGER_THAN_A_SESSION: i64 = 91 * 24 * 60 * 60 * 1_000;
+
+/// Tokens that were good once: of whoever logged out, was switched off, was deleted, or stayed away for too long. What
+/// their holders could do before does not matter, so all of them were administrators.
+async fn a_token_that_ended_opens_nothing(server: &TestServer) {
+    let root = server.admin().await;
+    let mut ended = Vec::new();
+    for name in ["revoked", "deactivated", "deleted", "expired"] {
+        let actor = server.user_with(name, &["admin"]).await;
+        actor.get("me").await.ok();
+        ended.push((name, actor));
+    }
+    ended[0].1.post("logout", json!({})).await.ok();
+    root.post("users.setActiveStatus", json!({"userId": ended[1].1.id(), "activeStatus": false})).await.ok();
+    root.post("users.delete", json!({"userId": ended[2].1.id()})).await.ok();
+    server.clock.advance(LONGER_THAN_A_SESSION);
+    let mut routes = 0;
+    for operation in all_described(server).await.iter().filter(|operation| operation.needs_an_account()) {
+        routes += 1;
+        for (name, actor) in &ended {
+            let (method, path) =
+                (Method::from_bytes(operation.method.as_bytes()).unwrap(), operation.path.replace(['{', '}'], ""));
+            let request = match operation.is_of_organizations() {
+                true => server.anonymous().request(method, &path).bearer_auth(actor.token()),
+                false => actor.request(method, &path),
+            };
+            let answer = actor.send(request.header("Content-Type", "application/json").body("{}")).await;
+            assert_eq!(answer.status, 401, "{}, {name}: {}", operation.name(), answer.text);
+        }
+    }
+    assert!(routes > 80, "{routes}");
+}
+
 async fn an_account_without_roles_gets_in_only_where_no_permission_is_needed(server: &TestServer) {
     server.user_with(MALLORY, &[]).await;
     for operation in described(server).await.iter().filter(|operation| operation.needs_an_account()) {
@@ -298,6 +332,7 @@ async fn what_all_refusals_look_like_is_in_the_document(server: &TestServer) {
 
 on_every_store!(
     nobody_gets_in_where_an_account_is_needed,
+    a_token_that_ended_opens_nothing,
     an_account_without_roles_gets_in_only_where_no_permission_is_needed,
     one_of_the_permissions_is_enough,
     routes_and_operations_are_the_same,

@@ -42,6 +42,7 @@ mod authorization;
 mod authorization_organizations;
 mod bodies;
 mod channels;
+mod clock_steps;
 mod described_answers;
 mod description;
 mod drop_in;

@@ -131,6 +131,44 @@ async fn a_copy_from_the_middle_of_a_storm_is_of_one_moment() {
     assert_eq!(launch(&other).arg("doctor").run().code(), Some(0));
 }
 
+/// What the test above asks of a copy is not true of any copy: one of the file alone, made by whoever knows nothing of the
+/// database, is found to lack what was acknowledged, or to be no database at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_copy_of_the_file_from_the_middle_of_a_storm_is_found_out() {
+    let (directory, elsewhere) = (data_directory(), data_directory());
+    let server = launch(&directory).serve();
+    let mut admin = Session::at(&server.url());
+    admin.log_in("admin", PASSWORD).await;
+    let (told, mut news) = watch::channel(Vec::new());
+    let (stop, enough) = watch::channel(false);
+    let mut storm = JoinSet::new();
+    for client in 0..CLIENTS {
+        storm.spawn(write(admin.clone(), client, told.clone(), enough.clone()));
+    }
+    const COPIES: usize = 5;
+    let mut found_out = 0;
+    for number in 1..=COPIES {
+        let acknowledged = until(&mut news, BEFORE * number).await;
+        let file = elsewhere.path().join(format!("copy-{number}"));
+        fs::copy(database(&directory), &file).unwrap();
+        let is_whole = lacks(&file, &acknowledged).is_ok_and(|lacking| lacking == 0);
+        found_out += usize::from(!is_whole);
+    }
+    stop.send_replace(true);
+    storm.join_all().await;
+    assert_eq!(server.stop().code(), Some(0));
+    assert!(found_out > 0, "{COPIES} plain copies were whole");
+}
+
+/// How many of the roles a copy does not have.
+fn lacks(file: &Path, names: &[String]) -> rusqlite::Result<usize> {
+    let copy = Connection::open(file)?;
+    let mut statement = copy.prepare("SELECT COUNT(*) FROM roles WHERE name = ?1")?;
+    let counts: Vec<i64> =
+        names.iter().map(|name| statement.query_row([name], |row| row.get(0))).collect::<Result<_, _>>()?;
+    Ok(counts.into_iter().filter(|count| *count == 0).count())
+}
+
 /// Each change leaves its entry on record in the same transaction: a copy of two moments would have one without the other.
 fn assert_one_moment(file: &Path) {
     let copy = Connection::open(file).unwrap();

@@ -15,6 +15,7 @@ mod doctor;
 mod durability;
 mod facts;
 mod logging;
+mod read_only;
 mod recover_admin;
 mod refuse;
 mod slow_clients;

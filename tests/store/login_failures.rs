@@ -61,6 +61,17 @@ async fn each_counts_for_as_long_as_its_own_limit_says(test: &TestStore) {
     assert_eq!(counted(test, "ann", Some(HOME), LIMITS).await, (0, 0));
 }
 
+async fn a_clock_that_was_ahead_keeps_nobody_out_for_as_long_as_that(test: &TestStore) {
+    test.clock.advance(24 * 60 * MINUTE);
+    fail(test, "ann", Some(HOME)).await;
+    test.clock.advance(-5 * MINUTE);
+    assert_eq!(counted(test, "ann", Some(HOME), LIMITS).await, (1, 1), "another server's clock may be ahead a little");
+    test.clock.advance(-1);
+    assert_eq!(counted(test, "ann", Some(HOME), LIMITS).await, (0, 1));
+    test.clock.advance(-24 * 60 * MINUTE);
+    assert_eq!(counted(test, "ann", Some(HOME), LIMITS).await, (0, 0));
+}
+
 async fn what_is_forgotten_is_one_account_from_every_address(test: &TestStore) {
     for (name, address) in [("ann", HOME), ("ann", AWAY), ("bob", HOME)] {
         fail(test, name, Some(address)).await;
@@ -93,6 +104,7 @@ on_every_backend![
     failures_are_counted_by_account_and_by_address,
     nothing_is_counted_further_than_its_limit,
     each_counts_for_as_long_as_its_own_limit_says,
+    a_clock_that_was_ahead_keeps_nobody_out_for_as_long_as_that,
     what_is_forgotten_is_one_account_from_every_address,
     what_need_not_be_kept_goes,
 ];

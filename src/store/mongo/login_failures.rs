@@ -55,7 +55,7 @@ impl MongoStore {
         now: Timestamp,
     ) -> Result<u64> {
         let (Some(key), Some(limit)) = (key, limit) else { return Ok(0) };
-        let counting = doc! { field: key, "at": { "$gt": date(limit.since(now)) } };
+        let counting = doc! { field: key, "at": { "$gt": date(limit.since(now)), "$lte": date(limit.until(now)) } };
         // A limit of 0 would mean none.
         self.login_failures().count_documents(counting).limit(limit.attempts.max(1)).await.map_err(store_error)
     }

@@ -27,7 +27,10 @@ fn record(db: &Connection, failure: &LoginFailure) -> Result<()> {
 /// Asks an index for no more than matters.
 fn count(db: &Connection, sql: &str, key: Option<&str>, limit: Option<Limit>, now: Timestamp) -> Result<u64> {
     match (key, limit) {
-        (Some(key), Some(limit)) => db.count(sql, params![key, limit.since(now).as_millis(), bounded(limit.attempts)]),
+        (Some(key), Some(limit)) => {
+            let (since, until) = (limit.since(now).as_millis(), limit.until(now).as_millis());
+            db.count(sql, params![key, since, until, bounded(limit.attempts)])
+        }
         _ => Ok(0),
     }
 }
@@ -47,9 +50,10 @@ impl LoginFailureStore for SqliteStore {
         now: Timestamp,
     ) -> Result<FailureCount> {
         let (account, address) = (account.clone(), address.map(str::to_owned));
-        let of_account = "SELECT COUNT(*) FROM (SELECT 1 FROM login_failures WHERE account = ?1 AND at > ?2 LIMIT ?3)";
+        let of_account =
+            "SELECT COUNT(*) FROM (SELECT 1 FROM login_failures WHERE account = ?1 AND at > ?2 AND at <= ?3 LIMIT ?4)";
         let from_address =
-            "SELECT COUNT(*) FROM (SELECT 1 FROM login_failures WHERE address = ?1 AND at > ?2 LIMIT ?3)";
+            "SELECT COUNT(*) FROM (SELECT 1 FROM login_failures WHERE address = ?1 AND at > ?2 AND at <= ?3 LIMIT ?4)";
         self.read(move |db| {
             Ok(FailureCount {
                 account: count(db, of_account, Some(account.as_str()), limits.account, now)?,

@@ -41,7 +41,7 @@ const SHOWN: usize = 10;
 const LIE_AT: usize = 40;
 
 /// How often, and how long after each other, a server is asked that cannot answer.
-const TRIES: usize = 200;
+const TRIES: usize = 1_800;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// What a control does.
