@@ -78,7 +78,6 @@ fn turn_away(_: &SockRef<'_>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};

@@ -11,11 +11,16 @@ use crate::store::{Conflict, StoreError, Unique};
 const DUPLICATE_KEY: i32 = 11_000;
 /// `WriteConflict`.
 const WRITE_CONFLICT: i32 = 112;
+/// `LockTimeout`, a snapshot that is too old or not there yet, `NoSuchTransaction`: with these the server ends a
+/// transaction that may be begun again.
+const ENDED: [i32; 4] = [24, 239, 246, 251];
 /// `MaxTimeMSExpired`, `WriteConcernFailed`, `UnsatisfiableWriteConcern`, `NetworkInterfaceExceededTimeLimit`, not
-/// (any more) a primary, starting, stopping, unreachable, `LockTimeout`, `ExceededTimeLimit`, and a snapshot that is too
-/// old or not there yet: a later call may do.
-const PASSING: [i32; 20] =
-    [50, 64, 100, 202, 10_107, 13_435, 10_058, 11_600, 11_602, 13_436, 189, 91, 6, 7, 89, 9_001, 24, 262, 239, 246];
+/// (any more) a primary, starting, stopping, unreachable, `ExceededTimeLimit`, a cursor or a transaction that the server
+/// has given up, another operation on the collection itself: a later call may do.
+const PASSING: [i32; 24] = [
+    50, 64, 100, 202, 10_107, 13_435, 10_058, 11_600, 11_602, 13_436, 189, 91, 6, 7, 89, 9_001, 262, 43, 175, 237, 290,
+    117, 12_586, 12_587,
+];
 
 /// Why the body of a transaction did not come to its end.
 #[derive(Debug)]
@@ -72,6 +77,14 @@ pub(super) fn code(error: &Error) -> Option<i32> {
 /// Whether another transaction was in the way, so that the whole body may run again.
 pub(super) fn is_transient(error: &Error) -> bool {
     error.contains_label(TRANSIENT_TRANSACTION_ERROR) || code(error) == Some(WRITE_CONFLICT)
+}
+
+/// What the server says of a single write of a command that was carried out otherwise, in a transaction.
+pub(super) fn write_failure(code: i32) -> Failure {
+    if code == DUPLICATE_KEY || code == WRITE_CONFLICT || ENDED.contains(&code) {
+        return Failure::Outdated;
+    }
+    named(code, "").into()
 }
 
 /// Whether a commit may or may not have happened.
@@ -141,10 +154,16 @@ fn coded(code: i32, error: &Error) -> StoreError {
             "MongoDB did not confirm the write on a majority in time (code {code})"
         ));
     }
-    if PASSING.contains(&code) || is_transient(error) {
-        return StoreError::Unavailable(format!("MongoDB cannot answer now (code {code} {name})"));
-    }
+    if is_transient(error) { cannot_answer_now(code, name) } else { named(code, name) }
+}
+
+fn cannot_answer_now(code: i32, name: &str) -> StoreError {
+    StoreError::Unavailable(format!("MongoDB cannot answer now (code {code} {name})"))
+}
+
+fn named(code: i32, name: &str) -> StoreError {
     match code {
+        _ if PASSING.contains(&code) || ENDED.contains(&code) => cannot_answer_now(code, name),
         13 | 18 => {
             StoreError::Unavailable(format!("MongoDB refuses the rights of MONGO_URL's user (code {code} {name})"))
         }
@@ -174,6 +193,8 @@ mod tests {
     #[case(10_107)]
     #[case(112)]
     #[case(91)]
+    #[case(251)]
+    #[case(43)]
     fn what_may_pass_is_unavailable(#[case] code: i32) {
         assert!(matches!(store_error(command(code, "")), StoreError::Unavailable(_)));
     }
@@ -183,6 +204,17 @@ mod tests {
         let broken: Error = io::Error::from(io::ErrorKind::ConnectionReset).into();
         assert!(matches!(store_error(broken), StoreError::Unavailable(_)));
         assert!(matches!(store_error(command(9, "FailedToParse")), StoreError::Backend(_)));
+    }
+
+    #[test]
+    fn a_write_that_was_in_the_way_is_done_again_and_one_that_may_do_later_is_unavailable() {
+        for code in [11_000, 112, 24, 246, 251] {
+            assert!(matches!(write_failure(code), Failure::Outdated), "{code}");
+        }
+        for code in [189, 11_602] {
+            assert!(matches!(write_failure(code), Failure::Refused(StoreError::Unavailable(_))), "{code}");
+        }
+        assert!(matches!(write_failure(9), Failure::Refused(StoreError::Backend(_))));
     }
 
     #[test]

@@ -9,13 +9,12 @@
 use mongodb::bson::{Bson, Document, doc};
 use sha2::{Digest as _, Sha256};
 
-use super::error::{Failure, Step, is_duplicate};
+use super::error::{Failure, Step, is_duplicate, write_failure};
 use super::transaction::Transaction;
-use super::values::number;
 use super::{MongoStore, documents, indexes, strings};
 use crate::domain::ids::{OrganizationId, RoleId, RoomId, UserId};
 use crate::domain::role::{DEFAULT_ROLES, OWNER, Role, name_key};
-use crate::store::{Result, StoreError};
+use crate::store::Result;
 
 /// Names of roles share a lock by chance; so many make it rare, and there are never more documents.
 const ROLE_NAMES: u16 = 1_024;
@@ -281,12 +280,8 @@ fn is_default(role: &RoleId) -> bool {
 /// What the server says of single writes of a command that was carried out as a whole.
 fn lock_outcome(errors: Option<&Bson>) -> Step<()> {
     let first = errors.and_then(Bson::as_array).and_then(|errors| errors.first()).and_then(Bson::as_document);
-    match first.map(|error| number(error, "code").unwrap_or_default()) {
-        None => Ok(()),
-        // Somebody else has just made the same lock's document, or writes it.
-        Some(11_000 | 112) => Err(Failure::Outdated),
-        Some(code) => Err(StoreError::Backend(format!("MongoDB answered with code {code}")).into()),
-    }
+    // Mostly somebody else has just made the same lock's document, or writes it.
+    first.map_or(Ok(()), |error| Err(write_failure(error.get_i32("code").unwrap_or_default())))
 }
 
 #[cfg(test)]
