@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use mongodb::Database;
 use rolekeeper::app::DATABASE_FILE;
-use rusqlite::config::DbConfig;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tempfile::TempDir;
 
 /// The two stores.
