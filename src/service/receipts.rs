@@ -8,21 +8,29 @@ use crate::domain::receipt::{Fingerprint, Found, KeptAnswer, ReceiptKey, Ticket}
 /// What a request finds that comes with a key.
 pub enum Turn {
     /// It is its turn.
-    Go(Ticket),
+    Go,
     /// It was here before; what it got.
     Again(KeptAnswer),
 }
 
 impl Services {
-    /// Takes the turn of a request that the client may send again under the same key; `None` is a key that is none.
+    /// What a request asks for its turn with, if the client may send it again under the same key; `None` is a key that
+    /// is none.
     ///
     /// # Errors
-    /// [`ReceiptRefusal`], the key itself first.
-    pub async fn take_turn(&self, key: Option<ReceiptKey>, request: &Fingerprint) -> Result<Turn> {
-        let key = key.ok_or(ReceiptRefusal::InvalidKey)?;
-        let ticket = Ticket { key, run: self.ids.object_id() };
-        match self.store.take_receipt(&ticket, request, self.clock.now()).await? {
-            Found::Vacant => Ok(Turn::Go(ticket)),
+    /// [`ReceiptRefusal::InvalidKey`].
+    pub fn ticket(&self, key: Option<ReceiptKey>) -> Result<Ticket> {
+        Ok(Ticket { key: key.ok_or(ReceiptRefusal::InvalidKey)?, run: self.ids.object_id() })
+    }
+
+    /// Takes the turn. Where the store does not answer it may have been taken all the same; whoever has no answer gives it
+    /// up.
+    ///
+    /// # Errors
+    /// [`ReceiptRefusal`]; what the store says.
+    pub async fn take_turn(&self, ticket: &Ticket, request: &Fingerprint) -> Result<Turn> {
+        match self.store.take_receipt(ticket, request, self.clock.now()).await? {
+            Found::Vacant => Ok(Turn::Go),
             Found::Answered(answer) => Ok(Turn::Again(answer)),
             Found::Running => Err(ReceiptRefusal::Running.into()),
             Found::OtherRequest => Err(ReceiptRefusal::Reused.into()),

@@ -1,6 +1,7 @@
 //! `Idempotency-Key` and a client that hangs up: it sends the request again, to the same node or to another one, and there
 //! is one effect.
 
+use mongodb::bson::doc;
 use rolekeeper::clock::Ids as _;
 use rolekeeper::domain::audit::Change;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::idempotency::{keyed, role, until};
 use crate::support::server::{Actor, Place, Start, TestServer};
-use crate::support::stores::Backend;
+use crate::support::stores::{Backend, Raw};
 
 /// Redefines a role and hangs up; `waits` says how often the client lets others go first.
 async fn cut(actor: &Actor<'_>, base: &str, key: &str, body: &Value, waits: usize) {
@@ -79,3 +80,19 @@ async fn a_cut_reply_has_one_effect_through_two_nodes() {
 }
 
 on_every_store!(a_cut_reply_has_one_effect);
+
+/// The database waits for a majority in vain: the turn is taken, and nobody has heard of it.
+#[tokio::test]
+async fn a_turn_that_was_taken_unheard_is_given_up_on_mongo() {
+    let Place::Database(url) = Place::fresh(Backend::Mongo).await else { panic!("a database has a URL") };
+    let server = Start::at(Place::Database(format!("{url}&appName=unheard"))).go().await;
+    let (admin, body) = (server.admin().await, json!({"name": "deputy"}));
+    let Raw::Mongo(database) = &server.raw else { panic!("a database") };
+    let error = doc! { "code": 11_601, "codeName": "Interrupted", "errmsg": "the wait for a majority was interrupted" };
+    let failure = doc! { "failCommands": ["insert"], "appName": "unheard", "writeConcernError": error };
+    let once = doc! { "configureFailPoint": "failCommand", "mode": { "times": 1 }, "data": failure };
+    database.client().database("admin").run_command(once).await.unwrap();
+
+    assert_eq!(keyed(&admin, "unheard", "roles.create", &body).await.status, 503);
+    until(async || keyed(&admin, "unheard", "roles.create", &body).await.status == 200).await;
+}

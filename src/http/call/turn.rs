@@ -14,10 +14,13 @@ use crate::domain::receipt::{Fingerprint, KeptAnswer, ReceiptKey, Ticket};
 use crate::http::error::ApiError;
 use crate::http::rocketchat::body::{BodyProblem, MAX_BODY_BYTES};
 use crate::service::receipts::Turn;
-use crate::service::{Result, Services};
+use crate::service::{Result, ServiceError, Services};
 
 /// The header that asks for a receipt.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Before each try to give a turn up.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(5)];
 
 /// A key that is no text is refused like an empty one.
 pub(super) fn key_text(key: &HeaderValue) -> &str {
@@ -70,10 +73,20 @@ impl HeldTurn {
         key: Option<ReceiptKey>,
         request: &Fingerprint,
     ) -> Result<std::result::Result<Self, KeptAnswer>> {
-        Ok(match services.take_turn(key, request).await? {
-            Turn::Go(ticket) => Ok(Self { services: Arc::clone(services), ticket, over: false }),
-            Turn::Again(answer) => Err(answer),
-        })
+        // Held before it is taken: a client that goes away meanwhile, or a store that does not answer, may leave it taken.
+        let turn = Self { services: Arc::clone(services), ticket: services.ticket(key)?, over: false };
+        match services.take_turn(&turn.ticket, request).await {
+            Ok(Turn::Go) => Ok(Ok(turn)),
+            Ok(Turn::Again(answer)) => {
+                turn.end();
+                Ok(Err(answer))
+            }
+            Err(refusal @ ServiceError::Receipt(_)) => {
+                turn.end();
+                Err(refusal)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps the answer to a request that changed nothing.
@@ -99,9 +112,15 @@ impl Drop for HeldTurn {
         }
         let (services, ticket) = (Arc::clone(&self.services), self.ticket.clone());
         runtime.spawn(async move {
-            if let Err(error) = services.give_turn_up(&ticket).await {
-                log::warn!("a key stays taken for a minute: {error}");
+            // What a store could not do a moment ago it often can a moment later.
+            for pause in PAUSES {
+                tokio::time::sleep(pause).await;
+                match services.give_turn_up(&ticket).await {
+                    Ok(()) => return,
+                    Err(error) => log::debug!("a key is still taken: {error}"),
+                }
             }
+            log::warn!("a key stays taken for a minute");
         });
     }
 }
