@@ -4,7 +4,7 @@ use crate::domain::ids::UserId;
 use crate::domain::user::User;
 
 /// A window onto a sorted list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Page {
     /// How many items to pass over.
     pub offset: u64,

@@ -5,8 +5,9 @@
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rolekeeper::clock::Stopwatch;
 use tempfile::TempDir;
 
 use crate::client::Session;
@@ -84,7 +85,7 @@ impl Wire {
     fn flood_until_it_ends(mut self, piece: &[u8]) -> (Option<u16>, usize) {
         let mut sent = 0;
         self.0.set_write_timeout(Some(LONGEST_FLOOD)).unwrap();
-        let begin = Instant::now();
+        let begin = Stopwatch::start();
         while begin.elapsed() < LONGEST_FLOOD {
             match self.0.write(piece) {
                 Ok(written) => sent += written,

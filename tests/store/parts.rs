@@ -294,7 +294,7 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// One change of who holds the role, who there is or what somebody is called.
+/// One change of who holds the role, who there is, what somebody is called, or what else is shown of him.
 async fn change(test: &TestStore, role: &Role, dice: &mut Dice, number: usize) {
     let users = test.store.page_users(UserOrder::default(), ALL).await.unwrap();
     let others = users.iter().filter(|user| user.username.is_some() && !user.holds(&role_id(ADMIN)));
@@ -302,9 +302,17 @@ async fn change(test: &TestStore, role: &Role, dice: &mut Dice, number: usize) {
     let someone = named[usize::try_from(dice.below(named.len() as u64)).unwrap()];
     let name = format!("{}{number}", ["m", "A", "é", "z"][usize::try_from(dice.below(4)).unwrap()]);
     let held = assignment(&role.id, someone, None);
-    match dice.below(5) {
+    match dice.below(7) {
         0 => drop(test.user_with(&name, &[&role.id]).await),
         1 => test.rename(someone, &name).await,
+        3 => {
+            let patch = UserPatch { name: Some(name), ..UserPatch::default() };
+            test.store.update_user(&someone.id, patch, &test.later()).await.unwrap();
+        }
+        4 => {
+            let hash = rolekeeper::domain::token::TokenText::new(name).hash();
+            test.store.add_session_token(&someone.id, &hash, 5, &test.later()).await.unwrap();
+        }
         2 if named.len() > 5 => {
             test.store.delete_user(&someone.id, Relinquish::Confirmed, &test.later()).await.unwrap();
         }
@@ -320,11 +328,13 @@ async fn kept_lists_are_those_of_the_store_whatever_changes(test: &TestStore) {
     test.holders_of_all_kinds(&role.id).await;
     let (kept, deaf, mut dice) = (Kept::new(test), Kept::deaf(test), Dice(7));
     let mut wrong = 0;
-    for number in 0..25 {
+    for number in 0..40 {
         change(test, &role, &mut dice, number).await;
         for _ in 0..3 {
             let page = part(dice.below(18), 1 + dice.below(6));
             assert!(kept.are_right(&role, page).await, "{number} {page:?}");
+            // Once more, from what is kept of it now.
+            assert!(kept.are_right(&role, page).await, "{number} {page:?} again");
             wrong += u32::from(!deaf.are_right(&role, page).await);
         }
     }

@@ -10,6 +10,7 @@ mod forward;
 pub mod freshness;
 mod kept;
 pub mod pages;
+mod parts;
 mod sessions;
 
 use std::collections::BTreeMap;

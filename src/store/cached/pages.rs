@@ -1,11 +1,13 @@
 //! Long lists of accounts that take the same time wherever they are cut and however long they are: how long each is, and
-//! positions in it from which a part can begin, kept as long as nobody comes, goes, or gets another name or role.
-//! Whether what is kept may be believed at all is decided by whoever holds this; rooms and what they list are not kept.
+//! positions in it from which a part can begin, kept as long as nobody comes, goes, or gets another name or role. What was
+//! on a part is kept in `parts`. Whether what is kept may be believed at all is decided by whoever holds this; rooms and
+//! what they list are not kept.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::epochs::{Epoch, Epochs};
+use super::parts::Parts;
 use crate::domain::ids::{RoleId, RoomId};
 use crate::domain::role::{Role, RoleScope};
 use crate::domain::user::User;
@@ -21,8 +23,10 @@ const STRIDE: u64 = 10_000;
 
 /// A list that is sorted by username.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum List {
+pub(super) enum List {
+    /// Of all accounts.
     Accounts,
+    /// Of those whose own list has the role.
     Holders(RoleId),
 }
 
@@ -48,9 +52,10 @@ pub struct Source<'a> {
     pub live: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Lengths of lists and positions in them.
+/// Lengths of lists, positions in them, and parts of them.
 #[derive(Default)]
 pub struct Pages {
+    parts: Parts,
     totals: Mutex<HashMap<List, Arc<Total>>>,
     bookmarks: Mutex<BTreeMap<(List, u64), Bookmark>>,
     /// Held by the one who goes to a part far down; others need not wait for him.
@@ -212,6 +217,9 @@ impl Listed<'_> {
 
     async fn items(&self, page: Page) -> Result<Vec<User>> {
         let epochs = self.source.epochs;
+        if let Some(items) = self.pages.parts.at_hand(&self.list, page, epochs) {
+            return Ok(items);
+        }
         // Everything that is put together here was read after this moment, or from where something still stood then.
         let begun = epochs.now();
         self.go_to(page.offset).await?;
@@ -219,6 +227,7 @@ impl Listed<'_> {
         let after = bookmark.map(|bookmark| bookmark.position);
         let items = self.after(at, after, page).await?;
         if epochs.holders_stand(begun) {
+            self.pages.parts.keep(&self.list, page, begun, &items, epochs);
             return Ok(items);
         }
         // The parts are of different moments; the list is read as it is at one.
