@@ -1,14 +1,74 @@
-//! The traits for accounts that exist: changing and deleting them, and going through many. The rules of every method are
-//! those of the parent module; making, finding and switching one account on or off is `UserStore` there.
+//! The traits for accounts: making, finding and switching one on or off, changing and deleting those that exist, and going
+//! through many. The rules of every method are those of the parent module.
 
 use async_trait::async_trait;
 
 use super::{Listing, Page, Position, Result};
 use crate::domain::audit::AuditContext;
 use crate::domain::ids::{RoomId, UserId};
-use crate::domain::user::User;
+use crate::domain::user::{Activation, Membership, NewUser, PasswordHash, User};
 use crate::domain::user_change::{IdleAccounts, Relinquish, UserPatch};
 use crate::domain::user_list::{UserFilter, UserOrder};
+
+/// How a username is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsernameMatch {
+    /// Letter by letter.
+    Exact,
+    /// Exactly if there is one, else without regard to case if that leaves exactly one.
+    IgnoreCase,
+}
+
+/// Accounts.
+#[async_trait]
+pub trait UserStore {
+    /// The account with that id.
+    async fn find_user(&self, id: &UserId) -> Result<Option<User>>;
+
+    /// The account with that username.
+    async fn find_user_by_username(&self, username: &str, matching: UsernameMatch) -> Result<Option<User>>;
+
+    /// The account with that e-mail address, without regard to case.
+    async fn find_user_by_email(&self, address: &str) -> Result<Option<User>>;
+
+    /// The stored password of an account; `None` when it has none or does not exist.
+    async fn find_password(&self, id: &UserId) -> Result<Option<PasswordHash>>;
+
+    /// Creates an account, and its subscriptions of the rooms that new accounts join when it wants to.
+    /// Audit: `UserCreated`.
+    ///
+    /// # Errors
+    /// In this order: `AlreadyExists(Username)`, `AlreadyExists(EmailAddress)`, both without regard to case;
+    /// `Conflict(UnknownRole)`. Concurrent calls with the same name or address: exactly one succeeds.
+    async fn create_user(&self, user: NewUser, by: &AuditContext) -> Result<User>;
+
+    /// As `create_user`, but only while no account holds `admin`; `None` when one does. Concurrent calls: exactly one
+    /// creates.
+    ///
+    /// # Errors
+    /// As `create_user`.
+    async fn create_first_administrator(&self, user: NewUser, by: &AuditContext) -> Result<Option<User>>;
+
+    /// How many accounts of kind `user` there are, counted no further than `limit`.
+    async fn count_people(&self, limit: u64) -> Result<u64>;
+
+    /// Activates or deactivates an account and returns it. Deactivation ends every token of it, personal ones
+    /// included; roles stay. What others have of direct messages with the account is archived, and comes back when it is
+    /// activated. Setting the state that it has already changes nothing (no audit entry), but a deactivation still ends
+    /// leftover tokens. Audit: `UserActivated`, `UserDeactivated`.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(User)`; for an active account that is to be deactivated: `Conflict(LastAdministrator)`
+    /// when it holds `admin` and no other account that can act does; `Conflict(PermissionsLockout)` as in
+    /// `unassign_role`; `Organization(LastOwner)` when it is an Owner of an organization and no other account that can
+    /// act is; `Conflict(SoleOwner)` when it is the only owner of a room, unless it relinquishes: then the
+    /// member of longest standing whose account is active becomes owner of each room that has one; a room without
+    /// such a member stays as it is.
+    async fn set_user_active(&self, id: &UserId, activation: Activation, by: &AuditContext) -> Result<User>;
+
+    /// The rooms an account is a member of, sorted by the room's name.
+    async fn list_memberships(&self, id: &UserId) -> Result<Vec<Membership>>;
+}
 
 /// Changes of accounts that exist.
 #[async_trait]
