@@ -3,8 +3,6 @@
 //!
 //! Every method takes the organization first, and what belongs to another one is not there for it.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
 use super::{Listing, Page, Result};
@@ -18,36 +16,17 @@ use crate::domain::receipt::{Fingerprint, Found, KeptAnswer, Ticket};
 use crate::domain::time::Timestamp;
 
 /// A change with what goes with it.
-pub struct Order<T> {
+pub struct Order {
     /// Who makes it.
     pub by: AuditContext,
-    /// What it is meant for; ignored by changes that make something new.
+    /// What it is meant for; counts for changes of an organization or a role that is there.
     pub expected: Precondition,
-    /// The receipt to write with it, when the client asked for one.
-    pub receipt: Option<Keep<T>>,
 }
 
-impl<T> Order<T> {
-    /// A change without conditions and without a receipt.
+impl Order {
+    /// A change without conditions.
     pub fn plain(by: AuditContext) -> Self {
-        Self { by, expected: Precondition::None, receipt: None }
-    }
-}
-
-/// Makes the answer of what came of a change.
-pub type Render<T> = Arc<dyn Fn(&T) -> KeptAnswer + Send + Sync>;
-
-/// A receipt that is to be written in the same transaction as the change.
-pub struct Keep<T> {
-    /// The right to do so.
-    pub ticket: Ticket,
-    /// What to keep.
-    pub render: Render<T>,
-}
-
-impl<T> Clone for Keep<T> {
-    fn clone(&self) -> Self {
-        Self { ticket: self.ticket.clone(), render: Arc::clone(&self.render) }
+        Self { by, expected: Precondition::None }
     }
 }
 
@@ -72,9 +51,6 @@ pub struct RecordFilter {
 
 /// Organizations, their roles and their members. "Role" without further words is one of the organization or a system
 /// role (`domain::system_role::SYSTEM_ROLES`), which every organization has without it being stored.
-///
-/// Every change with a receipt writes the answer to it under the ticket, or is refused with `Organization(OutOfTurn)`
-/// when the ticket does not count any more. That refusal comes last.
 #[async_trait]
 pub trait OrganizationStore {
     /// The organization.
@@ -90,7 +66,7 @@ pub trait OrganizationStore {
     ///
     /// # Errors
     /// `NotFound(User)` when the owner does not exist or is deactivated.
-    async fn create_organization(&self, new: NewOrganization, order: &Order<Organization>) -> Result<Organization>;
+    async fn create_organization(&self, new: NewOrganization, order: &Order) -> Result<Organization>;
 
     /// Gives an organization another name and returns it. The name that it has already changes nothing (no audit
     /// entry). Audit: `OrganizationRenamed`.
@@ -101,7 +77,7 @@ pub trait OrganizationStore {
         &self,
         organization: &OrganizationId,
         name: &str,
-        order: &Order<Organization>,
+        order: &Order,
     ) -> Result<Organization>;
 
     /// Deletes an organization with its custom roles and its last membership. Its record stays.
@@ -110,7 +86,7 @@ pub trait OrganizationStore {
     /// # Errors
     /// In this order: `NotFound(Organization)`; `Organization(OtherRevision)`; `Organization(OtherMembers)` when it has
     /// more than one member, whatever their accounts are.
-    async fn delete_organization(&self, organization: &OrganizationId, order: &Order<()>) -> Result<()>;
+    async fn delete_organization(&self, organization: &OrganizationId, order: &Order) -> Result<()>;
 
     /// Every role: the system roles in their order, then the custom ones by `name_key`. Each with the number of its
     /// holders in this organization, deactivated accounts included.
@@ -130,7 +106,7 @@ pub trait OrganizationStore {
         &self,
         organization: &OrganizationId,
         new: NewOrganizationRole,
-        order: &Order<CountedRole>,
+        order: &Order,
     ) -> Result<CountedRole>;
 
     /// Changes a custom role and returns it; what the change does not name stays. A change after which nothing differs
@@ -144,7 +120,7 @@ pub trait OrganizationStore {
         organization: &OrganizationId,
         role: &RoleId,
         change: &RoleChange,
-        order: &Order<CountedRole>,
+        order: &Order,
     ) -> Result<CountedRole>;
 
     /// Deletes a custom role. Decided against concurrent assignments: after any interleaving with
@@ -154,12 +130,8 @@ pub trait OrganizationStore {
     /// In this order: `NotFound(Role)`; by `OrganizationRole::deletable` `Conflict(RoleProtected)`;
     /// `Organization(OtherRevision)`; `Conflict(RoleInUse)` with all its holders as `users`, deactivated accounts
     /// included, and the usernames of up to ten of them in alphabetical order.
-    async fn delete_organization_role(
-        &self,
-        organization: &OrganizationId,
-        role: &RoleId,
-        order: &Order<()>,
-    ) -> Result<()>;
+    async fn delete_organization_role(&self, organization: &OrganizationId, role: &RoleId, order: &Order)
+    -> Result<()>;
 
     /// Members, all of them or the holders of a role, by the ids of their accounts.
     async fn list_organization_members(
@@ -178,7 +150,7 @@ pub trait OrganizationStore {
         &self,
         organization: &OrganizationId,
         gift: RoleGift,
-        order: &Order<RoleAssignment>,
+        order: &Order,
     ) -> Result<RoleAssignment>;
 
     /// Takes a role from a member. Audit: `OrganizationRoleUnassigned`.
@@ -191,7 +163,7 @@ pub trait OrganizationStore {
         organization: &OrganizationId,
         role: &RoleId,
         user: &UserId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Result<()>;
 
     /// Makes somebody a member with the system role Member. Audit: `OrganizationMemberAdded`.
@@ -202,7 +174,7 @@ pub trait OrganizationStore {
         &self,
         organization: &OrganizationId,
         new: NewMember,
-        order: &Order<MemberAccount>,
+        order: &Order,
     ) -> Result<MemberAccount>;
 
     /// Ends a membership with all its roles. Audit: `OrganizationMemberRemoved`.
@@ -213,7 +185,7 @@ pub trait OrganizationStore {
         &self,
         organization: &OrganizationId,
         user: &UserId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Result<()>;
 
     /// The record of an organization, latest first: by time, then by id, both downwards. The record of one that is gone

@@ -28,11 +28,11 @@ pub fn everything() -> Capabilities {
 }
 
 impl TestStore {
-    pub fn order<T>(&self) -> Order<T> {
+    pub fn order(&self) -> Order {
         Order::plain(self.by())
     }
 
-    pub fn order_for<T>(&self, revisions: &[u64]) -> Order<T> {
+    pub fn order_for(&self, revisions: &[u64]) -> Order {
         Order { expected: Precondition::OneOf(revisions.to_vec()), ..Order::plain(self.by()) }
     }
 

@@ -8,7 +8,6 @@ use rolekeeper::domain::ids::UserId;
 use rolekeeper::domain::organization::{CountedRole, RoleChange};
 use rolekeeper::domain::receipt::{Fingerprint, Found, KEPT_MS, KeptAnswer, Pending, RUNNING_MS, ReceiptKey, Ticket};
 use rolekeeper::domain::role::{Role, RoleScope};
-use rolekeeper::store::organizations::Keep;
 use rolekeeper::store::{Order, OrganizationConflict, StoreError};
 use tokio::task::JoinSet;
 
@@ -38,9 +37,9 @@ impl TestStore {
     }
 
     /// A change whose receipt holds the name of the role.
-    fn with_receipt(&self, ticket: &Ticket) -> Order<CountedRole> {
-        let render = Arc::new(|made: &CountedRole| answer(&made.role.name));
-        Order { receipt: Some(Keep { ticket: ticket.clone(), render }), ..Order::plain(self.by()) }
+    fn with_receipt(&self, ticket: &Ticket) -> Order {
+        let receipt = Pending::new(ticket.clone(), |made: &CountedRole| Some(answer(&made.role.name)));
+        Order::plain(AuditContext { receipt: Some(receipt), ..self.by() })
     }
 }
 

@@ -114,7 +114,7 @@ impl<P, I> Change<P, I> {
             Ok(outcome) => {
                 let body = body(&call, &outcome)?;
                 if let Some((pending, turn)) = held {
-                    conclude(&pending, turn, &outcome).await;
+                    turn.conclude(&pending, &outcome).await;
                 }
                 Ok(answered(body))
             }
@@ -126,17 +126,6 @@ impl<P, I> Change<P, I> {
                 Err(error)
             }
         }
-    }
-}
-
-/// A success that left nothing on record, for there was nothing to change, is kept now.
-async fn conclude<T: 'static>(pending: &Pending, turn: HeldTurn, outcome: &T) {
-    if pending.is_written() {
-        return turn.end();
-    }
-    match pending.answer(outcome) {
-        Ok(answer) => turn.keep(&answer).await,
-        Err(defect) => log::error!("an answer is not kept: {defect}"),
     }
 }
 

@@ -16,13 +16,12 @@ use futures_util::future::LocalBoxFuture;
 use super::turn::{Body, HeldTurn, IDEMPOTENCY_KEY, key_text};
 use super::{Gate, gate, origin, text};
 use crate::domain::organization::Precondition;
-use crate::domain::receipt::{Fingerprint, KeptAnswer, ReceiptKey};
+use crate::domain::receipt::{Fingerprint, KeptAnswer, Pending, ReceiptKey};
 use crate::domain::token::TokenText;
 use crate::http::organizations::body::{Field, Input, Source, read_body as parse_body, read_query};
 use crate::http::organizations::error::{Cause, Failure, Form, Reply, Trace, respond};
 use crate::http::organizations::rule::{Place as _, Rule, Who};
 use crate::service::error::OrganizationRefusal;
-use crate::service::organizations::{Keep, Render, Terms};
 use crate::service::rates::Rate;
 use crate::service::{Caller, Result, ServiceError, Services};
 
@@ -62,7 +61,8 @@ pub struct Ask<R: Rule> {
     gate: web::Data<Gate>,
     trace: Trace,
     turn: Option<HeldTurn>,
-    expected: Precondition,
+    /// Which revision the request is meant for.
+    pub expected: Precondition,
     /// Who is calling.
     pub caller: Caller,
     /// Where he stands.
@@ -117,36 +117,33 @@ impl<R: Rule> Ask<R> {
     ///
     /// # Errors
     /// Those of `work`.
-    pub async fn change<T>(
+    pub async fn change<T: 'static>(
         mut self,
         render: impl Fn(&T) -> KeptAnswer + Send + Sync + 'static,
-        work: impl AsyncFnOnce(&Self, Terms<T>) -> Result<T>,
+        work: impl AsyncFnOnce(&Self) -> Result<T>,
     ) -> Reply {
-        let render: Render<T> = Arc::new(render);
-        let ticket = self.turn.as_ref().map(|turn| turn.ticket.clone());
-        let receipt = ticket.map(|ticket| Keep { ticket, render: Arc::clone(&render) });
-        let terms = Terms { expected: self.expected.clone(), receipt };
-        match work(&self, terms).await {
+        let render = Arc::new(render);
+        let kept = Arc::clone(&render);
+        let pending = |ticket| Pending::new(ticket, move |outcome: &T| Some(kept(outcome)));
+        let held = self.turn.take().map(|turn| (pending(turn.ticket.clone()), turn));
+        self.caller.receipt = held.as_ref().map(|(pending, _)| pending.clone());
+        match work(&self).await {
             Ok(outcome) => {
-                if let Some(turn) = self.turn.take() {
-                    turn.end();
+                if let Some((pending, turn)) = held {
+                    turn.conclude(&pending, &outcome).await;
                 }
                 Ok(respond(&render(&outcome)))
             }
             Err(error) => {
                 let failure = self.failure(error);
-                self.keep_refusal(failure).await
+                let Some((_, turn)) = held.filter(|_| failure.is_settled()) else {
+                    return Err(failure);
+                };
+                let answer = failure.answer();
+                turn.keep(&answer).await;
+                Ok(failure.respond_with(&answer))
             }
         }
-    }
-
-    async fn keep_refusal(mut self, failure: Failure) -> Reply {
-        let Some(turn) = self.turn.take().filter(|_| failure.is_settled()) else {
-            return Err(failure);
-        };
-        let answer = failure.answer();
-        turn.keep(&answer).await;
-        Ok(failure.respond_with(&answer))
     }
 }
 

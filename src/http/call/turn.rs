@@ -10,7 +10,7 @@ use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, web};
 
 use super::{BODY_TIMEOUT, Gate, read_body};
-use crate::domain::receipt::{Fingerprint, KeptAnswer, ReceiptKey, Ticket};
+use crate::domain::receipt::{Fingerprint, KeptAnswer, Pending, ReceiptKey, Ticket};
 use crate::http::error::ApiError;
 use crate::http::rocketchat::body::{BodyProblem, MAX_BODY_BYTES};
 use crate::service::receipts::Turn;
@@ -89,6 +89,17 @@ impl HeldTurn {
         }
     }
 
+    /// The request has succeeded. What left nothing on record, for there was nothing to change, is kept now.
+    pub(super) async fn conclude<T: 'static>(self, pending: &Pending, outcome: &T) {
+        if pending.is_written() {
+            return self.end();
+        }
+        match pending.answer(outcome) {
+            Ok(answer) => self.keep(&answer).await,
+            Err(defect) => log::error!("an answer is not kept: {defect}"),
+        }
+    }
+
     /// Keeps the answer to a request that changed nothing.
     pub(super) async fn keep(self, answer: &KeptAnswer) {
         match self.services.keep_answer(&self.ticket, answer).await {
@@ -99,7 +110,7 @@ impl HeldTurn {
     }
 
     /// The answer is kept.
-    pub(super) fn end(mut self) {
+    fn end(mut self) {
         self.over = true;
     }
 }

@@ -33,9 +33,9 @@ pub async fn list_role_members(Request { ask, input }: Request<AnyMember, Window
 pub async fn assign_role(Request { ask, input }: Request<AssignRoles, AssignRole>) -> Reply {
     ask.change(
         |given| views::answer(201, &views::assignment(given)),
-        async |ask, terms| {
+        async |ask| {
             let services = ask.services();
-            services.assign_organization_role(&ask.caller, &ask.place, &ask.role, &input.user_id, terms).await
+            services.assign_organization_role(&ask.caller, &ask.place, &ask.role, &input.user_id).await
         },
     )
     .await
@@ -45,9 +45,9 @@ pub async fn assign_role(Request { ask, input }: Request<AssignRoles, AssignRole
 pub async fn unassign_role(Request { ask, .. }: Request<AssignRoles, Nothing>) -> Reply {
     ask.change(
         |()| views::gone(),
-        async |ask, terms| {
+        async |ask| {
             let services = ask.services();
-            services.unassign_organization_role(&ask.caller, &ask.place, &ask.role, &ask.user, terms).await
+            services.unassign_organization_role(&ask.caller, &ask.place, &ask.role, &ask.user).await
         },
     )
     .await

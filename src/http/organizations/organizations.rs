@@ -34,7 +34,7 @@ impl Input for RenameOrganization {
 pub async fn create_organization(Request { ask, input }: Request<CreateTeams, CreateOrganization>) -> Reply {
     ask.change(
         |made| views::organization_answer(201, made),
-        async |ask, terms| ask.services().create_organization(&ask.caller, input.name, terms).await,
+        async |ask| ask.services().create_organization(&ask.caller, input.name).await,
     )
     .await
 }
@@ -61,7 +61,7 @@ pub async fn show_organization(Request { ask, .. }: Request<AnyMember, Nothing>)
 pub async fn rename_organization(Request { ask, input }: Request<Owners, RenameOrganization>) -> Reply {
     ask.change(
         |after| views::organization_answer(200, after),
-        async |ask, terms| ask.services().rename_organization(&ask.caller, &ask.place, input.name, terms).await,
+        async |ask| ask.services().rename_organization(&ask.caller, &ask.place, input.name, ask.expected.clone()).await,
     )
     .await
 }
@@ -70,7 +70,7 @@ pub async fn rename_organization(Request { ask, input }: Request<Owners, RenameO
 pub async fn delete_organization(Request { ask, .. }: Request<Owners, Nothing>) -> Reply {
     ask.change(
         |()| views::gone(),
-        async |ask, terms| ask.services().delete_organization(&ask.caller, &ask.place, terms).await,
+        async |ask| ask.services().delete_organization(&ask.caller, &ask.place, ask.expected.clone()).await,
     )
     .await
 }

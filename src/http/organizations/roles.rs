@@ -88,7 +88,7 @@ pub async fn create_role(Request { ask, input }: Request<ManageRoles, CreateRole
     let wanted = RoleRequest { name: Some(name), description, capabilities: Some(capabilities) };
     ask.change(
         |made| views::role_answer(201, made),
-        async |ask, terms| ask.services().create_organization_role(&ask.caller, &ask.place, wanted, terms).await,
+        async |ask| ask.services().create_organization_role(&ask.caller, &ask.place, wanted).await,
     )
     .await
 }
@@ -99,8 +99,10 @@ pub async fn update_role(Request { ask, input }: Request<ManageRoles, UpdateRole
     let wanted = RoleRequest { name, description, capabilities };
     ask.change(
         |after| views::role_answer(200, after),
-        async |ask, terms| {
-            ask.services().update_organization_role(&ask.caller, &ask.place, &ask.role, wanted, terms).await
+        async |ask| {
+            ask.services()
+                .update_organization_role(&ask.caller, &ask.place, &ask.role, wanted, ask.expected.clone())
+                .await
         },
     )
     .await
@@ -110,7 +112,9 @@ pub async fn update_role(Request { ask, input }: Request<ManageRoles, UpdateRole
 pub async fn delete_role(Request { ask, .. }: Request<ManageRoles, Nothing>) -> Reply {
     ask.change(
         |()| views::gone(),
-        async |ask, terms| ask.services().delete_organization_role(&ask.caller, &ask.place, &ask.role, terms).await,
+        async |ask| {
+            ask.services().delete_organization_role(&ask.caller, &ask.place, &ask.role, ask.expected.clone()).await
+        },
     )
     .await
 }

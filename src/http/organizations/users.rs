@@ -37,13 +37,13 @@ pub async fn add_user(Request { ask, input }: Request<InviteUsers, AddUser>) -> 
     let site = ask.site().to_owned();
     ask.change(
         move |member| views::answer(201, &views::member(member, &site)),
-        async |ask, terms| {
+        async |ask| {
             let who = match (input.user_id, input.username) {
                 (Some(id), None) => NewcomerName::Id(id),
                 (None, Some(name)) => NewcomerName::Username(name),
                 _ => return Err(invalid(vec![Problem::new("user_id", "or else username must be there, not both")])),
             };
-            ask.services().add_organization_member(&ask.caller, &ask.place, who, terms).await
+            ask.services().add_organization_member(&ask.caller, &ask.place, who).await
         },
     )
     .await
@@ -53,7 +53,7 @@ pub async fn add_user(Request { ask, input }: Request<InviteUsers, AddUser>) -> 
 pub async fn remove_user(Request { ask, .. }: Request<RemoveUsers, Nothing>) -> Reply {
     ask.change(
         |()| views::gone(),
-        async |ask, terms| ask.services().remove_organization_member(&ask.caller, &ask.place, &ask.user, terms).await,
+        async |ask| ask.services().remove_organization_member(&ask.caller, &ask.place, &ask.user).await,
     )
     .await
 }

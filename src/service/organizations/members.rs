@@ -2,13 +2,13 @@
 
 use super::access::Seat;
 use super::roles::{beyond, role_id};
-use super::{Terms, inner_user_id, outer_user_id, refused};
+use super::{inner_user_id, outer_user_id, refused};
 use crate::domain::ids::UserId;
 use crate::domain::organization::{MemberAccount, RoleAssignment, RoleGift, Standing};
 use crate::domain::time::Timestamp;
 use crate::service::error::OrganizationRefusal;
 use crate::service::{Caller, Result, ServiceError, Services};
-use crate::store::{Conflict, Listing, Noun, OrganizationConflict, Page, StoreError, Unique, UsernameMatch};
+use crate::store::{Conflict, Listing, Noun, Order, OrganizationConflict, Page, StoreError, Unique, UsernameMatch};
 
 /// How a caller names somebody who is to be added.
 #[derive(Debug)]
@@ -66,14 +66,13 @@ impl Services {
         seat: &Seat,
         role: &str,
         user: &str,
-        terms: Terms<RoleAssignment>,
     ) -> Result<RoleAssignment> {
         let role_of_gift = role_id(role)?;
         // A text that is nobody's id is looked for all the same, so that the role is judged first.
         let whom = inner_user_id(user).unwrap_or_else(|| UserId::from_stored(""));
         let within = seat.capabilities().clone();
         let gift = RoleGift { id: self.fresh("urol"), role: role_of_gift, user: whom, within };
-        let order = self.order(caller, terms);
+        let order = Order::plain(self.audit(caller));
         let given = self.store.assign_organization_role(&seat.organization, gift, &order).await;
         given.map_err(|error| match error {
             StoreError::NotFound(Noun::Role) => OrganizationRefusal::RoleNotFound(role.to_owned()).into(),
@@ -92,17 +91,10 @@ impl Services {
     ///
     /// # Errors
     /// In this order: `RoleNotFound`; `NotHeld`; `LastOwner`.
-    pub async fn unassign_organization_role(
-        &self,
-        caller: &Caller,
-        seat: &Seat,
-        role: &str,
-        user: &str,
-        terms: Terms<()>,
-    ) -> Result<()> {
+    pub async fn unassign_organization_role(&self, caller: &Caller, seat: &Seat, role: &str, user: &str) -> Result<()> {
         let id = role_id(role)?;
         let whom = inner_user_id(user).unwrap_or_else(|| UserId::from_stored(""));
-        let order = self.order(caller, terms);
+        let order = Order::plain(self.audit(caller));
         let taken = self.store.unassign_organization_role(&seat.organization, &id, &whom, &order).await;
         taken.map_err(|error| match error {
             StoreError::NotFound(Noun::Role) => OrganizationRefusal::RoleNotFound(role.to_owned()).into(),
@@ -122,7 +114,6 @@ impl Services {
         caller: &Caller,
         seat: &Seat,
         who: NewcomerName,
-        terms: Terms<MemberAccount>,
     ) -> Result<MemberAccount> {
         let (user, name) = match who {
             NewcomerName::Id(text) => (user_id(&text)?, text),
@@ -131,7 +122,7 @@ impl Services {
                 (found.ok_or_else(|| unknown(&name))?.id, name)
             }
         };
-        let (new, order) = (self.new_member(user.clone()), self.order(caller, terms));
+        let (new, order) = (self.new_member(user.clone()), Order::plain(self.audit(caller)));
         self.store.add_organization_member(&seat.organization, new, &order).await.map_err(|error| match error {
             StoreError::NotFound(Noun::User) => unknown(&name),
             StoreError::AlreadyExists(Unique::Member) => {
@@ -145,14 +136,8 @@ impl Services {
     ///
     /// # Errors
     /// In this order: `UserNotFound`; `LastOwner`.
-    pub async fn remove_organization_member(
-        &self,
-        caller: &Caller,
-        seat: &Seat,
-        user: &str,
-        terms: Terms<()>,
-    ) -> Result<()> {
-        let (whom, order) = (user_id(user)?, self.order(caller, terms));
+    pub async fn remove_organization_member(&self, caller: &Caller, seat: &Seat, user: &str) -> Result<()> {
+        let (whom, order) = (user_id(user)?, Order::plain(self.audit(caller)));
         self.store.remove_organization_member(&seat.organization, &whom, &order).await.map_err(|error| match error {
             StoreError::NotFound(Noun::Member) => unknown(user),
             other => last_owner(other, user),

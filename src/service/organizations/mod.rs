@@ -14,19 +14,11 @@ use crate::domain::time::Timestamp;
 use crate::store::{Conflict, Noun, Order, OrganizationConflict, StoreError};
 use access::Seat;
 
-pub use crate::store::organizations::{Keep, RecordFilter, Render};
+pub use crate::store::organizations::RecordFilter;
 pub use crate::store::{Listing, Page};
 
 /// What the ids of accounts begin with on this surface; the rest is the workspace's own id.
 const USER_PREFIX: &str = "usr_";
-
-/// What goes with a change besides who makes it.
-pub struct Terms<T> {
-    /// Which revision it is meant for.
-    pub expected: Precondition,
-    /// The receipt to write with it.
-    pub receipt: Option<Keep<T>>,
-}
 
 impl Services {
     /// The present time, for answers that name it.
@@ -38,16 +30,11 @@ impl Services {
     ///
     /// # Errors
     /// `Invalid` for a name that is none.
-    pub async fn create_organization(
-        &self,
-        caller: &Caller,
-        name: String,
-        terms: Terms<Organization>,
-    ) -> Result<Organization> {
+    pub async fn create_organization(&self, caller: &Caller, name: String) -> Result<Organization> {
         check_name(&name)?;
         let id = OrganizationId::from_stored(self.fresh("org"));
         let new = NewOrganization { id, name, owner: self.new_member(caller.user.id.clone()) };
-        self.store.create_organization(new, &self.order(caller, terms)).await.map_err(|error| match error {
+        self.store.create_organization(new, &Order::plain(self.audit(caller))).await.map_err(|error| match error {
             // Deleted or deactivated since he showed his token.
             StoreError::NotFound(Noun::User) => OrganizationRefusal::TokenInvalid.into(),
             other => refused(other),
@@ -80,14 +67,14 @@ impl Services {
         caller: &Caller,
         seat: &Seat,
         name: Option<String>,
-        terms: Terms<Organization>,
+        expected: Precondition,
     ) -> Result<Organization> {
         let name = match name {
             Some(name) => name,
             None => self.view_organization(seat).await?.name,
         };
         check_name(&name)?;
-        let order = self.order(caller, terms);
+        let order = self.order(caller, expected);
         self.store.rename_organization(&seat.organization, &name, &order).await.map_err(refused)
     }
 
@@ -95,8 +82,8 @@ impl Services {
     ///
     /// # Errors
     /// In this order: `NotFound`, `OtherRevision`, `HasMembers`.
-    pub async fn delete_organization(&self, caller: &Caller, seat: &Seat, terms: Terms<()>) -> Result<()> {
-        let order = self.order(caller, terms);
+    pub async fn delete_organization(&self, caller: &Caller, seat: &Seat, expected: Precondition) -> Result<()> {
+        let order = self.order(caller, expected);
         self.store.delete_organization(&seat.organization, &order).await.map_err(|error| match error {
             StoreError::Conflict(Conflict::Organization(OrganizationConflict::OtherMembers(members))) => {
                 OrganizationRefusal::HasMembers { organization: seat.organization.clone(), members }.into()
@@ -105,8 +92,9 @@ impl Services {
         })
     }
 
-    fn order<T>(&self, caller: &Caller, terms: Terms<T>) -> Order<T> {
-        Order { by: self.audit(caller), expected: terms.expected, receipt: terms.receipt }
+    /// A change that is meant for a certain revision.
+    fn order(&self, caller: &Caller, expected: Precondition) -> Order {
+        Order { by: self.audit(caller), expected }
     }
 
     /// A fresh id of that kind.

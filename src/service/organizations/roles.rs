@@ -1,14 +1,16 @@
 //! Roles of an organization: list, make, change, delete.
 
 use super::access::Seat;
-use super::{Terms, name_problem, refused};
+use super::{name_problem, refused};
 use crate::domain::capability::{Capabilities, Capability};
 use crate::domain::ids::RoleId;
-use crate::domain::organization::{CountedRole, MAX_DESCRIPTION_CHARACTERS, NewOrganizationRole, RoleChange};
+use crate::domain::organization::{
+    CountedRole, MAX_DESCRIPTION_CHARACTERS, NewOrganizationRole, Precondition, RoleChange,
+};
 use crate::domain::system_role::SystemRole;
 use crate::service::error::{Attempt, OrganizationRefusal, Problem};
 use crate::service::{Caller, Result, ServiceError, Services};
-use crate::store::{Conflict, Noun, StoreError, Unique};
+use crate::store::{Conflict, Noun, Order, StoreError, Unique};
 
 /// The longest list of capabilities that is looked at; there are far fewer of them.
 const MAX_KEYS: usize = 100;
@@ -65,7 +67,6 @@ impl Services {
         caller: &Caller,
         seat: &Seat,
         request: RoleRequest,
-        terms: Terms<CountedRole>,
     ) -> Result<CountedRole> {
         let change = understood(request)?;
         let (name, capabilities) = (change.name.unwrap_or_default(), change.capabilities.unwrap_or_default());
@@ -73,7 +74,7 @@ impl Services {
         let id = RoleId::from_stored(self.fresh("role"));
         let description = change.description.flatten();
         let new = NewOrganizationRole { id, name: name.clone(), description, capabilities };
-        let order = self.order(caller, terms);
+        let order = Order::plain(self.audit(caller));
         let made = self.store.create_organization_role(&seat.organization, new, &order).await;
         made.map_err(|error| name_taken(error, &name))
     }
@@ -89,13 +90,13 @@ impl Services {
         seat: &Seat,
         role: &str,
         request: RoleRequest,
-        terms: Terms<CountedRole>,
+        expected: Precondition,
     ) -> Result<CountedRole> {
         let change = understood(request)?;
         if let Some(capabilities) = &change.capabilities {
             check_giving(seat, capabilities)?;
         }
-        let (id, order) = (role_id(role)?, self.order(caller, terms));
+        let (id, order) = (role_id(role)?, self.order(caller, expected));
         let after = self.store.update_organization_role(&seat.organization, &id, &change, &order).await;
         after.map_err(|error| match error {
             StoreError::Conflict(Conflict::RoleProtected) => system_role(&id, Attempt::Update),
@@ -113,9 +114,9 @@ impl Services {
         caller: &Caller,
         seat: &Seat,
         role: &str,
-        terms: Terms<()>,
+        expected: Precondition,
     ) -> Result<()> {
-        let (id, order) = (role_id(role)?, self.order(caller, terms));
+        let (id, order) = (role_id(role)?, self.order(caller, expected));
         let gone = self.store.delete_organization_role(&seat.organization, &id, &order).await;
         gone.map_err(|error| match error {
             StoreError::NotFound(Noun::Role) => OrganizationRefusal::RoleNotFound(role.to_owned()).into(),

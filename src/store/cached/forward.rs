@@ -219,19 +219,19 @@ forwarded! {
         fn find_organization(organization: &OrganizationId) -> Result<Option<Organization>>;
         fn list_organizations(user: &UserId, page: Page) -> Result<Listing<Organization>>;
         fn find_standing(organization: &OrganizationId, user: &UserId) -> Result<Option<Standing>>;
-        fn create_organization(new: NewOrganization, order: &Order<Organization>) -> Result<Organization>;
-        fn rename_organization(organization: &OrganizationId, name: &str, order: &Order<Organization>) -> Result<Organization>;
-        fn delete_organization(organization: &OrganizationId, order: &Order<()>) -> Result<()>;
+        fn create_organization(new: NewOrganization, order: &Order) -> Result<Organization>;
+        fn rename_organization(organization: &OrganizationId, name: &str, order: &Order) -> Result<Organization>;
+        fn delete_organization(organization: &OrganizationId, order: &Order) -> Result<()>;
         fn list_organization_roles(organization: &OrganizationId) -> Result<Vec<CountedRole>>;
         fn find_organization_role(organization: &OrganizationId, role: &RoleId) -> Result<Option<CountedRole>>;
-        fn create_organization_role(organization: &OrganizationId, new: NewOrganizationRole, order: &Order<CountedRole>) -> Result<CountedRole>;
-        fn update_organization_role(organization: &OrganizationId, role: &RoleId, change: &RoleChange, order: &Order<CountedRole>) -> Result<CountedRole>;
-        fn delete_organization_role(organization: &OrganizationId, role: &RoleId, order: &Order<()>) -> Result<()>;
+        fn create_organization_role(organization: &OrganizationId, new: NewOrganizationRole, order: &Order) -> Result<CountedRole>;
+        fn update_organization_role(organization: &OrganizationId, role: &RoleId, change: &RoleChange, order: &Order) -> Result<CountedRole>;
+        fn delete_organization_role(organization: &OrganizationId, role: &RoleId, order: &Order) -> Result<()>;
         fn list_organization_members(organization: &OrganizationId, role: Option<&RoleId>, page: Page) -> Result<Listing<MemberAccount>>;
-        fn assign_organization_role(organization: &OrganizationId, gift: RoleGift, order: &Order<RoleAssignment>) -> Result<RoleAssignment>;
-        fn unassign_organization_role(organization: &OrganizationId, role: &RoleId, user: &UserId, order: &Order<()>) -> Result<()>;
-        fn add_organization_member(organization: &OrganizationId, new: NewMember, order: &Order<MemberAccount>) -> Result<MemberAccount>;
-        fn remove_organization_member(organization: &OrganizationId, user: &UserId, order: &Order<()>) -> Result<()>;
+        fn assign_organization_role(organization: &OrganizationId, gift: RoleGift, order: &Order) -> Result<RoleAssignment>;
+        fn unassign_organization_role(organization: &OrganizationId, role: &RoleId, user: &UserId, order: &Order) -> Result<()>;
+        fn add_organization_member(organization: &OrganizationId, new: NewMember, order: &Order) -> Result<MemberAccount>;
+        fn remove_organization_member(organization: &OrganizationId, user: &UserId, order: &Order) -> Result<()>;
         fn list_organization_record(organization: &OrganizationId, filter: &RecordFilter, page: Page) -> Result<Listing<AuditEntry>>;
     }
 }

@@ -15,8 +15,7 @@ use mongodb::bson::{Document, doc};
 use super::error::{Step, store_error, taken};
 use super::locks::Lock;
 use super::organization_documents as shapes;
-use super::receipts::carry_out;
-use super::transaction::Transaction;
+use super::transaction::{Transaction, transact};
 use super::values::number;
 use super::{MongoStore, indexes};
 use crate::domain::audit::{AuditContext, AuditEntry, Change};
@@ -55,21 +54,21 @@ impl OrganizationStore for MongoStore {
         self.standing_of(organization, user).await
     }
 
-    async fn create_organization(&self, new: NewOrganization, order: &Order<Organization>) -> Result<Organization> {
-        carry_out!(self, order, tx => self.create_organization_in(&mut tx, &new, &order.by))
+    async fn create_organization(&self, new: NewOrganization, order: &Order) -> Result<Organization> {
+        transact!(self, tx => self.create_organization_in(&mut tx, &new, &order.by))
     }
 
     async fn rename_organization(
         &self,
         organization: &OrganizationId,
         name: &str,
-        order: &Order<Organization>,
+        order: &Order,
     ) -> Result<Organization> {
-        carry_out!(self, order, tx => self.rename_organization_in(&mut tx, organization, name, order))
+        transact!(self, tx => self.rename_organization_in(&mut tx, organization, name, order))
     }
 
-    async fn delete_organization(&self, organization: &OrganizationId, order: &Order<()>) -> Result<()> {
-        carry_out!(self, order, tx => self.delete_organization_in(&mut tx, organization, order))
+    async fn delete_organization(&self, organization: &OrganizationId, order: &Order) -> Result<()> {
+        transact!(self, tx => self.delete_organization_in(&mut tx, organization, order))
     }
 
     async fn list_organization_roles(&self, organization: &OrganizationId) -> Result<Vec<CountedRole>> {
@@ -110,9 +109,9 @@ impl OrganizationStore for MongoStore {
         &self,
         organization: &OrganizationId,
         new: NewOrganizationRole,
-        order: &Order<CountedRole>,
+        order: &Order,
     ) -> Result<CountedRole> {
-        carry_out!(self, order, tx => self.create_organization_role_in(&mut tx, organization, &new, &order.by))
+        transact!(self, tx => self.create_organization_role_in(&mut tx, organization, &new, &order.by))
     }
 
     async fn update_organization_role(
@@ -120,18 +119,18 @@ impl OrganizationStore for MongoStore {
         organization: &OrganizationId,
         role: &RoleId,
         change: &RoleChange,
-        order: &Order<CountedRole>,
+        order: &Order,
     ) -> Result<CountedRole> {
-        carry_out!(self, order, tx => self.update_organization_role_in(&mut tx, organization, role, change, order))
+        transact!(self, tx => self.update_organization_role_in(&mut tx, organization, role, change, order))
     }
 
     async fn delete_organization_role(
         &self,
         organization: &OrganizationId,
         role: &RoleId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Result<()> {
-        carry_out!(self, order, tx => self.delete_organization_role_in(&mut tx, organization, role, order))
+        transact!(self, tx => self.delete_organization_role_in(&mut tx, organization, role, order))
     }
 
     async fn list_organization_members(
@@ -147,9 +146,9 @@ impl OrganizationStore for MongoStore {
         &self,
         organization: &OrganizationId,
         gift: RoleGift,
-        order: &Order<RoleAssignment>,
+        order: &Order,
     ) -> Result<RoleAssignment> {
-        carry_out!(self, order, tx => self.assign_organization_role_in(&mut tx, organization, &gift, &order.by))
+        transact!(self, tx => self.assign_organization_role_in(&mut tx, organization, &gift, &order.by))
     }
 
     async fn unassign_organization_role(
@@ -157,27 +156,27 @@ impl OrganizationStore for MongoStore {
         organization: &OrganizationId,
         role: &RoleId,
         user: &UserId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Result<()> {
-        carry_out!(self, order, tx => self.unassign_organization_role_in(&mut tx, organization, role, user, &order.by))
+        transact!(self, tx => self.unassign_organization_role_in(&mut tx, organization, role, user, &order.by))
     }
 
     async fn add_organization_member(
         &self,
         organization: &OrganizationId,
         new: NewMember,
-        order: &Order<MemberAccount>,
+        order: &Order,
     ) -> Result<MemberAccount> {
-        carry_out!(self, order, tx => self.add_organization_member_in(&mut tx, organization, &new, &order.by))
+        transact!(self, tx => self.add_organization_member_in(&mut tx, organization, &new, &order.by))
     }
 
     async fn remove_organization_member(
         &self,
         organization: &OrganizationId,
         user: &UserId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Result<()> {
-        carry_out!(self, order, tx => self.remove_organization_member_in(&mut tx, organization, user, &order.by))
+        transact!(self, tx => self.remove_organization_member_in(&mut tx, organization, user, &order.by))
     }
 
     async fn list_organization_record(
@@ -286,7 +285,7 @@ impl MongoStore {
         tx: &mut Transaction,
         id: &OrganizationId,
         name: &str,
-        order: &Order<Organization>,
+        order: &Order,
     ) -> Step<Organization> {
         let before = self.organization(tx, id).await?;
         check_revision(&order.expected, before.revision)?;
@@ -307,7 +306,7 @@ impl MongoStore {
         Ok(after)
     }
 
-    async fn delete_organization_in(&self, tx: &mut Transaction, id: &OrganizationId, order: &Order<()>) -> Step<()> {
+    async fn delete_organization_in(&self, tx: &mut Transaction, id: &OrganizationId, order: &Order) -> Step<()> {
         self.lock(tx, &Lock::Organization(id.clone())).await?;
         let before = self.organization(tx, id).await?;
         check_revision(&order.expected, before.revision)?;
@@ -367,7 +366,7 @@ impl MongoStore {
         place: &OrganizationId,
         id: &RoleId,
         change: &RoleChange,
-        order: &Order<CountedRole>,
+        order: &Order,
     ) -> Step<CountedRole> {
         let before = self.organization_role(tx, place, id).await?;
         if before.is_system() {
@@ -396,7 +395,7 @@ impl MongoStore {
         tx: &mut Transaction,
         place: &OrganizationId,
         id: &RoleId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Step<()> {
         let lock = Lock::Role(id.clone());
         self.lock(tx, &lock).await?;

@@ -12,22 +12,10 @@ use super::values::date;
 use super::{MongoStore, indexes};
 use crate::domain::receipt::{Fingerprint, Found, KEPT_MS, KeptAnswer, ReceiptKey, Ticket};
 use crate::domain::time::Timestamp;
-use crate::store::{Order, OrganizationConflict, ReceiptStore, Result, StoreError};
+use crate::store::{OrganizationConflict, ReceiptStore, Result, StoreError};
 
 /// How often a place is tried that others take and leave at the same moment.
 const ATTEMPTS: usize = 5;
-
-/// Makes a change in a transaction and writes its receipt with it.
-macro_rules! carry_out {
-    ($store:expr, $order:expr, $tx:ident => $body:expr) => {
-        crate::store::mongo::transaction::transact!($store, $tx => async {
-            let outcome = $body.await?;
-            $store.complete(&mut $tx, $order, &outcome).await?;
-            Ok::<_, crate::store::mongo::error::Failure>(outcome)
-        })
-    };
-}
-pub(super) use carry_out;
 
 fn place(key: &ReceiptKey) -> Document {
     doc! { "user": key.user.as_str(), "key": &key.key }
@@ -99,12 +87,6 @@ impl MongoStore {
     async fn drop_receipts_before(&self, time: Timestamp) -> Result<()> {
         let over = doc! { "startedAt": { "$lte": date(time) } };
         self.receipts().delete_many(over).await.map(drop).map_err(store_error)
-    }
-
-    /// Writes the receipt of a change that was made in this transaction.
-    pub(super) async fn complete<T>(&self, tx: &mut Transaction, order: &Order<T>, outcome: &T) -> Step<()> {
-        let due = order.receipt.as_ref().map(|keep| (keep.ticket.clone(), (keep.render)(outcome)));
-        self.write_due(tx, due).await
     }
 
     /// Writes an answer under its ticket.

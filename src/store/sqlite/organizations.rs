@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
 use super::query::{Query as _, Tx, bounded, json, time, to_json};
-use super::{SqliteStore, members, organization_record, receipts, users};
+use super::{SqliteStore, members, organization_record, users};
 use crate::domain::audit::{AuditEntry, Change};
 use crate::domain::ids::{OrganizationId, RoleId, UserId};
 use crate::domain::organization::{
@@ -242,19 +242,13 @@ fn delete_role(tx: &Tx<'_>, place: &OrganizationId, id: &RoleId, expected: &Prec
 }
 
 impl SqliteStore {
-    /// Makes a change and writes its receipt with it.
-    async fn carry_out<T, F>(&self, order: &Order<T>, work: F) -> Result<T>
+    async fn carry_out<T, F>(&self, order: &Order, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Tx<'_>, &Precondition) -> Result<T> + Clone + Send + 'static,
     {
-        let (expected, receipt) = (order.expected.clone(), order.receipt.clone());
-        self.write(&order.by, move |tx| {
-            let outcome = work(tx, &expected)?;
-            receipts::complete(tx, receipt.as_ref(), &outcome)?;
-            Ok(outcome)
-        })
-        .await
+        let expected = order.expected.clone();
+        self.write(&order.by, move |tx| work(tx, &expected)).await
     }
 }
 
@@ -275,7 +269,7 @@ impl OrganizationStore for SqliteStore {
         self.read(move |db| members::standing(db, &place, &user)).await
     }
 
-    async fn create_organization(&self, new: NewOrganization, order: &Order<Organization>) -> Result<Organization> {
+    async fn create_organization(&self, new: NewOrganization, order: &Order) -> Result<Organization> {
         self.carry_out(order, move |tx, _| create(tx, new)).await
     }
 
@@ -283,13 +277,13 @@ impl OrganizationStore for SqliteStore {
         &self,
         organization: &OrganizationId,
         name: &str,
-        order: &Order<Organization>,
+        order: &Order,
     ) -> Result<Organization> {
         let (id, name) = (organization.clone(), name.to_owned());
         self.carry_out(order, move |tx, expected| rename(tx, &id, name, expected)).await
     }
 
-    async fn delete_organization(&self, organization: &OrganizationId, order: &Order<()>) -> Result<()> {
+    async fn delete_organization(&self, organization: &OrganizationId, order: &Order) -> Result<()> {
         let id = organization.clone();
         self.carry_out(order, move |tx, expected| delete(tx, &id, expected)).await
     }
@@ -312,7 +306,7 @@ impl OrganizationStore for SqliteStore {
         &self,
         organization: &OrganizationId,
         new: NewOrganizationRole,
-        order: &Order<CountedRole>,
+        order: &Order,
     ) -> Result<CountedRole> {
         let place = organization.clone();
         self.carry_out(order, move |tx, _| create_role(tx, &place, new)).await
@@ -323,7 +317,7 @@ impl OrganizationStore for SqliteStore {
         organization: &OrganizationId,
         role: &RoleId,
         change: &RoleChange,
-        order: &Order<CountedRole>,
+        order: &Order,
     ) -> Result<CountedRole> {
         let (place, id, change) = (organization.clone(), role.clone(), change.clone());
         self.carry_out(order, move |tx, expected| update_role(tx, &place, &id, &change, expected)).await
@@ -333,7 +327,7 @@ impl OrganizationStore for SqliteStore {
         &self,
         organization: &OrganizationId,
         role: &RoleId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Result<()> {
         let (place, id) = (organization.clone(), role.clone());
         self.carry_out(order, move |tx, expected| delete_role(tx, &place, &id, expected)).await
@@ -353,7 +347,7 @@ impl OrganizationStore for SqliteStore {
         &self,
         organization: &OrganizationId,
         gift: RoleGift,
-        order: &Order<RoleAssignment>,
+        order: &Order,
     ) -> Result<RoleAssignment> {
         let place = organization.clone();
         self.carry_out(order, move |tx, _| members::assign(tx, place, gift)).await
@@ -364,7 +358,7 @@ impl OrganizationStore for SqliteStore {
         organization: &OrganizationId,
         role: &RoleId,
         user: &UserId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Result<()> {
         let (place, role, user) = (organization.clone(), role.clone(), user.clone());
         self.carry_out(order, move |tx, _| members::unassign(tx, place, role, user)).await
@@ -374,7 +368,7 @@ impl OrganizationStore for SqliteStore {
         &self,
         organization: &OrganizationId,
         new: NewMember,
-        order: &Order<MemberAccount>,
+        order: &Order,
     ) -> Result<MemberAccount> {
         let place = organization.clone();
         self.carry_out(order, move |tx, _| members::add(tx, &place, new)).await
@@ -384,7 +378,7 @@ impl OrganizationStore for SqliteStore {
         &self,
         organization: &OrganizationId,
         user: &UserId,
-        order: &Order<()>,
+        order: &Order,
     ) -> Result<()> {
         let (place, user) = (organization.clone(), user.clone());
         self.carry_out(order, move |tx, _| members::remove(tx, place, user)).await

@@ -9,7 +9,6 @@ use super::query::{Query as _, Tx, time};
 use super::worker::Access;
 use crate::domain::receipt::{Fingerprint, Found, KEPT_MS, KeptAnswer, Receipt, ReceiptKey, Ticket};
 use crate::domain::time::Timestamp;
-use crate::store::organizations::Keep;
 use crate::store::{OrganizationConflict, ReceiptStore, Result, StoreError};
 
 /// Receipts that are over and go with each new one: more than one, so that going outruns coming.
@@ -75,15 +74,6 @@ fn write(db: &Connection, ticket: &Ticket, answer: &KeptAnswer) -> Result<bool> 
             &answer.body,
         ),
     )
-}
-
-/// Writes the receipt of a change that was made in this transaction.
-pub(super) fn complete<T>(tx: &Tx<'_>, keep: Option<&Keep<T>>, outcome: &T) -> Result<()> {
-    let Some(keep) = keep else { return Ok(()) };
-    if write(tx.db, &keep.ticket, &(keep.render)(outcome))? {
-        return Ok(());
-    }
-    Err(OrganizationConflict::OutOfTurn.into())
 }
 
 /// Does `work`, and if it put anything on record, writes the receipt that goes along with whoever asked for it.
