@@ -149,6 +149,11 @@ impl Stopwatch {
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+
+    /// How long after that one this was started; `None` when it was started before it.
+    pub fn since(self, other: Self) -> Option<Duration> {
+        self.0.checked_duration_since(other.0)
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::{Question, amount, ask, in_turns};
 use crate::baseline::mongo::Statements as MongoStatements;
 use crate::baseline::sqlite::Statements as SqliteStatements;
 use crate::baseline::{drive, sqlite};
+use crate::client::{Expected, Work, load};
 use crate::measure::{Round, Side};
 use crate::place::{Kind, Place};
 use crate::population::Population;
@@ -26,6 +27,8 @@ const PAGE: u64 = 50;
 /// The page that is compared with the first.
 const DEEP: u64 = 2_000;
 const FEW: u64 = 10_000;
+/// Where the pages begin that are asked for once; nobody asks for one of these otherwise.
+const UNASKED: usize = 100;
 
 /// Both questions on every store.
 pub async fn run(world: &mut World, table: &mut Table) -> Result<()> {
@@ -51,10 +54,13 @@ pub async fn run(world: &mut World, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
+fn page_path(role: &str, offset: u64) -> String {
+    format!("{PAGES}?role={role}&count={PAGE}&offset={offset}")
+}
+
 /// Asks for a page of the holders of a role that so many hold.
 async fn page(site: &Site, role: &str, holders: u64, offset: u64) -> Result<Question> {
-    let path = format!("{PAGES}?role={role}&count={PAGE}&offset={offset}");
-    let (question, body) = ask(site.server.address, site.admin.get(&path), 200).await?;
+    let (question, body) = ask(site.server.address, site.admin.get(&page_path(role, offset)), 200).await?;
     let answer: Value = serde_json::from_slice(&body)?;
     let users = answer["users"].as_array().map_or(0, Vec::len) as u64;
     ensure!(users == PAGE && answer["total"] == holders, "{users} users of {}", answer["total"]);
@@ -76,6 +82,10 @@ async fn pages(world: &World, table: &mut Table, site: &Arc<Site>, sizes: &[u64]
         let other = Side::of(&bare_pages(world, &site.data.place, role).await?);
         let row = Row::new(PAGES, &load, "median / page alone", side.p50 / other.p50, Target::AtMost(3.0));
         table.add(row.sides(side, &other));
+        let anew = Side::of(&unasked_pages(world, site, role).await?);
+        let load = format!("{kind}, {} holders, pages asked for once", amount(*size));
+        let row = Row::new(PAGES, &load, "median / page alone", anew.p50 / other.p50, Target::Open);
+        table.add(row.sides(&anew, &other));
         if kind == Kind::Mongo {
             let examined = examined(&site.data.place.database()?, site, role).await?;
             let bound = Target::AtMost((2 * PAGE + 1) as f64);
@@ -95,6 +105,18 @@ async fn pages(world: &World, table: &mut Table, site: &Arc<Site>, sizes: &[u64]
         table.add(row.sides(deep, first));
     }
     Ok(())
+}
+
+/// Pages that nobody has asked for before, each beginning behind the first account of the one before it.
+async fn unasked_pages(world: &World, site: &Site, role: &str) -> Result<Vec<Round>> {
+    let (mut rounds, count) = (Vec::new(), world.args.amount(50, 300));
+    for number in 0..world.args.rounds() {
+        let offsets = (0..count).map(|one| UNASKED + number * count + one);
+        let requests: Vec<_> = offsets.map(|offset| site.admin.get(&page_path(role, offset as u64))).collect();
+        let expected = Expected { status: 200, length: None };
+        rounds.push(load(site.server.address, 1, Work::Each(requests.into()), expected).await?);
+    }
+    Ok(rounds)
 }
 
 /// The page's own query, over the index that it needs.
@@ -127,10 +149,10 @@ fn whole(users: usize) -> Result<()> {
     Ok(())
 }
 
-/// How many documents MongoDB looks at for a first page, by its profiler; the total is asked for anew.
+/// How many documents MongoDB looks at for a page near the beginning that nobody has asked for, by its profiler.
 async fn examined(database: &Database, site: &Site, role: &str) -> Result<i64> {
     database.run_command(doc! { "profile": 2 }).await?;
-    let asked = page(site, role, total(database, role).await?, 0).await;
+    let asked = page(site, role, total(database, role).await?, 1).await;
     database.run_command(doc! { "profile": 0 }).await?;
     asked?;
     let profile: Collection<Document> = database.collection("system.profile");

@@ -73,9 +73,7 @@ impl Listener for Freshness {
     }
 
     fn caught_up(&self, moment: Stopwatch) {
-        // In this order the moment never seems later than it was.
-        let now = self.begun.elapsed();
-        let Some(until) = now.checked_sub(moment.elapsed()) else { return };
+        let Some(until) = moment.since(self.begun) else { return };
         let nanos = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
         self.known_until.fetch_max(nanos.max(1), Ordering::SeqCst);
         self.caught_up.notify_waiters();
