@@ -27,6 +27,7 @@ pub fn steps() -> Vec<Step> {
         post(ROOT, "users.createToken", json!({"userId": "<bob>", "secret": "sesame"}), 400, "The secret is another"),
         post(BOB, "users.logoutOtherClients", json!({}), 200, "This session stays"),
         post(BOB, "users.removeOtherTokens", json!({}), 200, "This token stays"),
+        post(BOB, "users.logout", json!({"userId": "somebody-else"}), 403, "Somebody else, without the permission"),
         post(ROOT, "users.logout", json!({"userId": "<bob>"}), 200, "Somebody else, by an administrator"),
         post(ROOT, "users.logout", json!({"userId": "nobody"}), 400, "Nobody has that id"),
     ]
