@@ -122,8 +122,7 @@ impl Statements {
         )?;
         let document = format!(r#"{{"_id":"{role}","name":"bare-{role}","scope":"Users","description":""}}"#);
         self.change(
-            "INSERT INTO trash (collection, id, document, deleted_at) VALUES ('roles', ?1, ?2, ?3) \
-             ON CONFLICT (collection, id) DO UPDATE SET document = excluded.document, deleted_at = excluded.deleted_at",
+            "INSERT INTO trash (collection, id, document, deleted_at) VALUES ('roles', ?1, ?2, ?3)",
             params![role, document, now()],
         )?;
         self.read("SELECT permission_id FROM permission_roles WHERE role_id = ?1", [role])?;

@@ -14,7 +14,7 @@ use super::query::outage;
 use crate::store::{Result, StoreError};
 
 /// The schema, one file per version.
-const SCHEMAS: [&str; 1] = [include_str!("schema/001_initial.sql")];
+const SCHEMAS: [&str; 2] = [include_str!("schema/001_initial.sql"), include_str!("schema/002_trash_in_order.sql")];
 
 /// The version that they make.
 const KNOWN: i64 = SCHEMAS.len() as i64;

@@ -80,15 +80,15 @@ pub(super) fn touch(tx: &Tx<'_>, id: &PermissionId) -> Result<()> {
 
 /// Removes the role from every permission and gives back those that had it.
 pub(super) fn remove_role(tx: &Tx<'_>, role: &RoleId) -> Result<Vec<PermissionId>> {
+    if !tx.db.exists("SELECT 1 FROM permission_roles WHERE role_id = ?1", [role.as_str()])? {
+        return Ok(Vec::new());
+    }
     let affected = tx.db.all(
         "SELECT id FROM permissions WHERE id IN (SELECT permission_id FROM permission_roles WHERE role_id = ?1) \
          ORDER BY seq",
         [role.as_str()],
         |row| Ok(PermissionId::from_stored(text(row)?)),
     )?;
-    if affected.is_empty() {
-        return Ok(affected);
-    }
     tx.db.change(
         "UPDATE permissions SET updated_at = ?2 \
          WHERE id IN (SELECT permission_id FROM permission_roles WHERE role_id = ?1)",
@@ -174,7 +174,8 @@ impl PermissionStore for SqliteStore {
             let since = since.as_millis();
             let updated = db.all(select_permission!("WHERE updated_at > ?1 ORDER BY seq"), [since], permission)?;
             let removed = db.all(
-                "SELECT id, deleted_at FROM trash WHERE collection = ?1 AND deleted_at > ?2 ORDER BY deleted_at, id",
+                "SELECT id, deleted_at, MAX(seq) FROM trash WHERE collection = ?1 AND deleted_at > ?2 \
+                 GROUP BY id ORDER BY deleted_at, id",
                 (COLLECTION, since),
                 trashed_permission,
             )?;

@@ -44,11 +44,10 @@ impl<'a> Tx<'a> {
         self.by.at.as_millis()
     }
 
-    /// Keeps what a document was before it goes. A second deletion of the same id replaces the first.
+    /// Keeps what a document was before it goes. Of several with one id the last counts.
     pub(super) fn trash(&self, collection: &str, id: &str, document: &impl Serialize) -> Result<()> {
         self.db.change(
-            "INSERT INTO trash (collection, id, document, deleted_at) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (collection, id) DO UPDATE SET document = excluded.document, deleted_at = excluded.deleted_at",
+            "INSERT INTO trash (collection, id, document, deleted_at) VALUES (?1, ?2, ?3, ?4)",
             (collection, id, to_json(document)?, self.now()),
         )
     }

@@ -210,8 +210,8 @@ impl RoleStore for SqliteStore {
         self.read(move |db| {
             let updated = db.all(select_role!("WHERE updated_at >= ?1 ORDER BY seq"), [since.as_millis()], role)?;
             let removed = db.all(
-                "SELECT document, deleted_at FROM trash WHERE collection = ?1 AND deleted_at > ?2 \
-                 AND NOT EXISTS (SELECT 1 FROM roles WHERE roles.id = trash.id) ORDER BY deleted_at, id",
+                "SELECT document, deleted_at, MAX(seq) FROM trash WHERE collection = ?1 AND deleted_at > ?2 \
+                 AND NOT EXISTS (SELECT 1 FROM roles WHERE roles.id = trash.id) GROUP BY id ORDER BY deleted_at, id",
                 (COLLECTION, since.as_millis()),
                 trashed_role,
             )?;

@@ -102,7 +102,7 @@ fn others_own(db: &Connection, room: &RoomId, user: &UserId) -> Result<bool> {
 /// Copies the subscription of one member, or those of all, to the trash.
 fn trash_subscriptions(tx: &Tx<'_>, room: &RoomId, user: Option<&UserId>) -> Result<()> {
     tx.db.change(
-        "INSERT OR REPLACE INTO trash (collection, id, document, deleted_at) \
+        "INSERT INTO trash (collection, id, document, deleted_at) \
          SELECT ?1, s.id, json_object('_id', s.id, 'rid', s.room_id, 't', r.kind, 'name', r.name, 'fname', r.name, \
          'u', json_object('_id', u.id, 'username', u.username, 'name', u.name), 'roles', \
          (SELECT json_group_array(role_id ORDER BY position) FROM subscription_roles WHERE subscription_id = s.id), \

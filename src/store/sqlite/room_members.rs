@@ -123,9 +123,10 @@ fn rooms_of(db: &Connection, user: &UserId, since: Option<Timestamp>) -> Result<
     let Some(since) = since else { return Ok(Changes { updated, removed: Vec::new() }) };
     // A subscription of a room that is gone went with the room or before it.
     let removed = db.all(
-        "SELECT id, deleted_at FROM trash WHERE collection = 'room' AND deleted_at > ?2 AND id IN \
+        "SELECT id, deleted_at, MAX(seq) FROM trash INDEXED BY trash_room \
+         WHERE collection = 'room' AND deleted_at > ?2 AND id IN \
          (SELECT json_extract(document, '$.rid') FROM trash INDEXED BY trash_member WHERE collection = 'subscription' \
-         AND json_extract(document, '$.u._id') = ?1) ORDER BY deleted_at, id",
+         AND json_extract(document, '$.u._id') = ?1) GROUP BY id ORDER BY deleted_at, id",
         (user.as_str(), since.as_millis()),
         gone,
     )?;
@@ -140,8 +141,8 @@ fn subscriptions_of(db: &Connection, user: &UserId, since: Option<Timestamp>) ->
     )?;
     let Some(since) = since else { return Ok(Changes { updated, removed: Vec::new() }) };
     let removed = db.all(
-        "SELECT id, deleted_at FROM trash INDEXED BY trash_member WHERE collection = 'subscription' \
-         AND json_extract(document, '$.u._id') = ?1 AND deleted_at > ?2 ORDER BY deleted_at, id",
+        "SELECT id, deleted_at, MAX(seq) FROM trash INDEXED BY trash_member WHERE collection = 'subscription' \
+         AND json_extract(document, '$.u._id') = ?1 AND deleted_at > ?2 GROUP BY id ORDER BY deleted_at, id",
         (user.as_str(), since.as_millis()),
         gone,
     )?;

@@ -52,11 +52,9 @@ fn set(tx: &Tx<'_>, setting: Setting, value: Value) -> Result<()> {
 
 /// Takes the role out of every setting that names it and gives back which those were.
 pub(super) fn remove_role(tx: &Tx<'_>, role: &RoleId) -> Result<Vec<String>> {
-    let settings: Vec<&Setting> = settings_that_name_roles().collect();
-    let mut stored = find_some(tx.db, to_json(&settings.iter().map(|setting| setting.id).collect::<Vec<_>>())?)?;
     let mut affected = Vec::new();
-    for setting in settings {
-        if let Some(left) = stored.remove(setting.id).and_then(|value| setting.without_role(&value, role)) {
+    for setting in settings_that_name_roles() {
+        if let Some(left) = find(tx.db, setting.id)?.and_then(|value| setting.without_role(&value, role)) {
             put(tx.db, setting.id, &left)?;
             affected.push(setting.id.to_owned());
         }

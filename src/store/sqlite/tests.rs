@@ -159,6 +159,39 @@ fn an_operator_learns_which_file_cannot_be_used_and_why() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date_and_keeps_what_was_in_its_trash() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rolekeeper.sqlite3");
+    let older = Connection::open(&path).unwrap();
+    older.execute_batch(include_str!("schema/001_initial.sql")).unwrap();
+    older.pragma_update(None, "application_id", 0x526F_6C65).unwrap();
+    older.pragma_update(None, "user_version", 1).unwrap();
+    for (collection, id, at) in [("roles", "a", 30), ("roles", "b", 20), ("room", "a", 10), ("roles", "c", 10)] {
+        let role = deputy().into_role(AT);
+        let document = serde_json::to_string(&Role { id: RoleId::from_stored(id), ..role }).unwrap();
+        let insert = "INSERT INTO trash (collection, id, document, deleted_at) VALUES (?1, ?2, ?3, ?4)";
+        older.execute(insert, (collection, id, document, at)).unwrap();
+    }
+    drop(older);
+    let reader = open::open_to_read(&path).map(drop);
+    assert!(matches!(&reader, Err(StoreError::Unavailable(text)) if text.contains("version 1; start the server once")));
+
+    let store = open_at(&path).unwrap();
+    let removed = |since| {
+        let changes = store.roles_changed_since(Timestamp::from_millis(since));
+        async { changes.await.unwrap().removed.into_iter().map(|gone| gone.role.id.to_string()).collect::<Vec<_>>() }
+    };
+    assert_eq!(removed(0).await, ["c", "b", "a"]);
+    assert_eq!(removed(10).await, ["b", "a"]);
+    store.seed(Seed::defaults(AT), &by()).await.unwrap();
+    store.create_role(deputy(), &by()).await.unwrap();
+    store.delete_role(&deputy().id, &by()).await.unwrap();
+    assert_eq!(removed(30).await, [deputy().id.as_str()]);
+    drop(store);
+    open::open_to_read(&path).map(drop).unwrap();
+}
+
+#[tokio::test]
 async fn the_tables_refuse_a_role_that_does_not_exist_and_the_end_of_one_that_is_held() {
     let store = in_memory();
     store.seed(Seed::defaults(AT), &by()).await.unwrap();
