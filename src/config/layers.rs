@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ::config::builder::{ConfigBuilder, DefaultState};
-use ::config::{Config, File, FileFormat, Map, Source as _, Value, ValueKind};
+use ::config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
 use super::Settings;
 use super::keys::{self, KEYS, Key};
@@ -74,7 +74,12 @@ pub(super) struct Layers {
 
 impl Layers {
     pub(super) fn new() -> Self {
-        let values = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        Self::over(File::from_str(DEFAULTS, FileFormat::Toml))
+    }
+
+    /// Over the built-in defaults, however they come.
+    pub(super) fn over(defaults: impl Source + Send + Sync + 'static) -> Self {
+        let values = Config::builder().add_source(defaults);
         Self { values, workspace: BTreeMap::new(), restricted_roles: BTreeMap::new(), problems: Vec::new() }
     }
 
