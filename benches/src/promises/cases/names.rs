@@ -2,6 +2,7 @@
 //! different letters that mean the same, by making a role or by renaming one; exactly one of them gets it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use anyhow::{Context as _, Result};
 use rolekeeper::domain::role::name_key;
@@ -15,8 +16,10 @@ use crate::report::{Control, NO_CONTROL_SERVER, ONE_WRITER};
 use crate::stage::{Build, Site, Stage, create_organization, create_role};
 
 const CLIENTS: usize = 16;
-/// Every so many rounds the duplicates are looked for.
+/// Of them, those who rename a role of their own.
 const RENAMERS: usize = 4;
+/// Rounds before another workspace.
+const IN_ONE_WORKSPACE: usize = 500;
 
 /// What the rounds of a run gave.
 #[derive(Debug, Default)]
@@ -58,12 +61,28 @@ pub async fn run(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+/// Every round leaves roles behind, and whatever asks for all of them takes longer with each: after some rounds another
+/// workspace goes on.
 async fn race(stage: &mut Stage, kind: Kind, build: Build, rounds: usize) -> Result<Count> {
+    let mut count = Count::default();
+    for first in (0..rounds).step_by(IN_ONE_WORKSPACE) {
+        let last = rounds.min(first + IN_ONE_WORKSPACE);
+        race_in_one_workspace(stage, kind, build, first..last, &mut count).await?;
+    }
+    Ok(count)
+}
+
+async fn race_in_one_workspace(
+    stage: &mut Stage,
+    kind: Kind,
+    build: Build,
+    rounds: Range<usize>,
+    count: &mut Count,
+) -> Result<()> {
     let site = stage.site(kind, build, 0).await?;
     let mut caller = site.caller(0)?;
     let organization = create_organization(&mut caller, &site.admin, "names").await?;
-    let mut count = Count::default();
-    for round in 0..rounds {
+    for round in rounds {
         // In every third one an organization's.
         let outcomes = if round % 3 == 2 {
             in_organization(&site, round, &organization).await?
@@ -75,9 +94,8 @@ async fn race(stage: &mut Stage, kind: Kind, build: Build, rounds: usize) -> Res
         let refused = |outcome: &&Outcome| !matches!(outcome, Outcome::Answered(reply) if reply.status < 500);
         count.wrong.extend(outcomes.iter().filter(refused).map(|outcome| format!("round {round}: {outcome:?}")));
     }
-    count.duplicates = duplicates(&site.source()?.picture().await?);
-    site.end().await?;
-    Ok(count)
+    count.duplicates += duplicates(&site.source()?.picture().await?);
+    site.end().await
 }
 
 async fn in_workspace(site: &Site, round: usize) -> Result<Vec<Outcome>> {
