@@ -75,7 +75,12 @@ impl RoleStore for MongoStore {
 
     async fn assign_role_to(&self, assignee: &Assignee, by: &AuditContext) -> Result<()> {
         let (store, assignee, by) = (self.clone(), assignee.clone(), by.clone());
-        self.at_home(async move { transact!(store, tx => store.assign_role_to_in(&mut tx, &assignee, &by)) }).await
+        self.at_home(async move {
+            let user = store.find_user_by_username(&assignee.username, UsernameMatch::IgnoreCase).await?;
+            let given = assignee.assignment(user.ok_or(StoreError::NotFound(Noun::User))?.id);
+            transact!(store, tx => store.assign_role_in(&mut tx, &given, &by))
+        })
+        .await
     }
 
     async fn unassign_role(&self, assignment: &Assignment, by: &AuditContext) -> Result<()> {
@@ -230,28 +235,10 @@ impl MongoStore {
     }
 
     async fn assign_role_in(&self, tx: &mut Transaction, assignment: &Assignment, by: &AuditContext) -> Step<()> {
-        let role = self.role_to_give(tx, &assignment.role).await?;
-        self.give(tx, role, assignment, by).await
-    }
-
-    /// The name is looked up beside the transaction and while it takes its lock: neither waits for the other's way to the
-    /// server and back.
-    async fn assign_role_to_in(&self, tx: &mut Transaction, assignee: &Assignee, by: &AuditContext) -> Step<()> {
-        let (user, role) = tokio::join!(
-            self.find_user_by_username(&assignee.username, UsernameMatch::IgnoreCase),
-            self.role_to_give(tx, &assignee.role),
-        );
-        let user = user?.ok_or(StoreError::NotFound(Noun::User))?;
-        self.give(tx, role?, &assignee.assignment(user.id), by).await
-    }
-
-    /// The role, which nobody else gives, takes or deletes from here on.
-    async fn role_to_give(&self, tx: &mut Transaction, id: &RoleId) -> Step<Role> {
-        self.lock_roles(tx, std::slice::from_ref(id)).await?;
-        Ok(self.locked_role(tx, id).await?.ok_or(StoreError::NotFound(Noun::Role))?)
-    }
-
-    async fn give(&self, tx: &mut Transaction, role: Role, assignment: &Assignment, by: &AuditContext) -> Step<()> {
+        self.lock_roles(tx, std::slice::from_ref(&assignment.role)).await?;
+        let Some(role) = self.locked_role(tx, &assignment.role).await? else {
+            return Err(StoreError::NotFound(Noun::Role).into());
+        };
         let list = self.list_of(role.place(assignment.room.as_ref()), &assignment.user);
         let id = role.id.as_str();
         let change = doc! { "$addToSet": { "roles": id }, "$set": { "_updatedAt": date(by.at) } };
