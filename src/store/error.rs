@@ -120,7 +120,7 @@ pub enum OrganizationConflict {
     BeyondOneself(Vec<Capability>),
     /// No Owner who can act would be left.
     LastOwner {
-        /// Of which organization.
+        /// Of which organization; where it is true of several, of the one whose member the account became first.
         organization: OrganizationId,
         /// Its name.
         name: String,

@@ -70,6 +70,20 @@ async fn the_account_of_the_last_owner_stays(test: &TestStore) {
     test.cannot_spare(&dan, &last).await;
 }
 
+/// Ids are made by chance: an order of them would name another organization on each store.
+async fn of_several_organizations_the_one_joined_first_is_named(test: &TestStore) {
+    test.admin("root").await;
+    let (ann, bob) = (test.user("ann").await, test.user("bob").await);
+    let places = [test.organization("East", &bob).await, test.organization("North", &bob).await];
+    for place in places.iter().rev() {
+        test.later();
+        test.join(place, &ann).await;
+        test.give(place, &role_id(OWNER), &ann).await;
+        test.store.remove_organization_member(place, &bob.id, &test.order()).await.unwrap();
+    }
+    test.cannot_spare(&ann, &last_owner(&places[1], "North")).await;
+}
+
 async fn administrators_are_asked_about_before_owners(test: &TestStore) {
     let root = test.admin("root").await;
     test.organization("Acme", &root).await;
@@ -145,6 +159,7 @@ async fn last_owners_stay_though_idle_and_are_in_nobodys_way(test: &TestStore) {
 
 on_every_backend![
     the_account_of_the_last_owner_stays,
+    of_several_organizations_the_one_joined_first_is_named,
     administrators_are_asked_about_before_owners,
     a_deleted_account_leaves_its_organizations,
     last_owners_stay_though_idle_and_are_in_nobodys_way,

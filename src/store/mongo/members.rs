@@ -291,8 +291,8 @@ impl MongoStore {
     /// Refuses when any organization would be left without an Owner who can act, were the account gone or switched
     /// off.
     pub(super) async fn require_other_owners(&self, tx: &mut Transaction, user: &UserId) -> Step<()> {
-        let projection = doc! { "organization": 1 };
-        let owned = tx.find(&self.organization_members(), owned_by(user), projection, order(), 0).await?;
+        let (projection, oldest_first) = (doc! { "organization": 1 }, doc! { "joinedAt": 1, "organization": 1 });
+        let owned = tx.find(&self.organization_members(), owned_by(user), projection, oldest_first, 0).await?;
         for member in &owned {
             let place = OrganizationId::from_stored(text(member, "organization").unwrap_or_default());
             if !tx.holds(&Lock::Organization(place.clone())) {

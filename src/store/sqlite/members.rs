@@ -223,7 +223,7 @@ pub(super) fn require_other_owners(db: &Connection, user: &UserId) -> Result<()>
     let owned = db.all(
         "SELECT m.organization_id FROM organization_members m WHERE m.user_id = ?1 AND EXISTS \
          (SELECT 1 FROM organization_member_roles h WHERE h.organization_id = m.organization_id AND h.role_id = ?2 \
-         AND h.user_id = m.user_id) ORDER BY m.organization_id",
+         AND h.user_id = m.user_id) ORDER BY m.joined_at, m.organization_id",
         [user.as_str(), OWNER],
         text,
     )?;
