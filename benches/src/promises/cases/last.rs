@@ -6,7 +6,7 @@ use rolekeeper::domain::system_role::OWNER;
 use rolekeeper_bench::place::Kind;
 use serde_json::json;
 
-use super::Volley;
+use super::{IN_ONE_WORKSPACE, Volley};
 use crate::caller::{Call, Outcome, Who};
 use crate::picture::Picture;
 use crate::report::{Control, NO_CONTROL_SERVER, ONE_WRITER};
@@ -30,9 +30,6 @@ enum Way {
     Deactivate,
     Delete,
 }
-
-/// Rounds before another workspace.
-const IN_ONE_WORKSPACE: usize = 500;
 
 /// What the rounds of a run gave.
 #[derive(Debug, Default)]
@@ -84,8 +81,7 @@ struct Rounds<'s> {
     count: Count,
 }
 
-/// All accounts are looked at after each round, and every round takes a new one: after some rounds another workspace goes
-/// on.
+/// All accounts are looked at after each round, and every round takes a new one.
 async fn race(stage: &mut Stage, kind: Kind, build: Build, rounds: usize) -> Result<Count> {
     let mut count = Count::default();
     for first in (0..rounds).step_by(IN_ONE_WORKSPACE) {

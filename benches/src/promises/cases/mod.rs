@@ -25,6 +25,10 @@ use tokio::task::JoinSet;
 use crate::caller::{Call, Caller, Outcome, Who};
 use crate::stage::Stage;
 
+/// Rounds before another workspace goes on, where each leaves roles or accounts behind and something looks at all of them:
+/// in one workspace every round would take longer than the one before.
+const IN_ONE_WORKSPACE: usize = 500;
+
 /// Every promise that is asked for, in the order of what would be worst to lose.
 pub async fn run_all(stage: &mut Stage) -> Result<()> {
     survive::run(stage).await.context("6, what was acknowledged survives")?;

@@ -9,7 +9,7 @@ use rolekeeper::domain::role::name_key;
 use rolekeeper_bench::place::Kind;
 use serde_json::json;
 
-use super::Volley;
+use super::{IN_ONE_WORKSPACE, Volley};
 use crate::caller::{Call, Outcome};
 use crate::picture::Picture;
 use crate::report::{Control, NO_CONTROL_SERVER, ONE_WRITER};
@@ -18,8 +18,6 @@ use crate::stage::{Build, Site, Stage, create_organization, create_role};
 const CLIENTS: usize = 16;
 /// Of them, those who rename a role of their own.
 const RENAMERS: usize = 4;
-/// Rounds before another workspace.
-const IN_ONE_WORKSPACE: usize = 500;
 
 /// What the rounds of a run gave.
 #[derive(Debug, Default)]
@@ -61,8 +59,7 @@ pub async fn run(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// Every round leaves roles behind, and whatever asks for all of them takes longer with each: after some rounds another
-/// workspace goes on.
+/// Every round leaves roles behind, which each change of roles has read again.
 async fn race(stage: &mut Stage, kind: Kind, build: Build, rounds: usize) -> Result<Count> {
     let mut count = Count::default();
     for first in (0..rounds).step_by(IN_ONE_WORKSPACE) {
